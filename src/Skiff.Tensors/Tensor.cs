@@ -133,6 +133,16 @@ public sealed unsafe class Tensor
         return new Tensor(_pointer, this, Type, shape);
     }
 
+    /// <summary>A view of rows of a matrix, or of values of a vector.</summary>
+    internal Tensor Slice(long start, long count)
+    {
+        long stride = _shape.Length == 1 ? Type.ByteLength(1) : Type.ByteLength(Columns);
+        long[] shape = _shape.Length == 1 ? [count] : [count, Columns];
+        if (start < 0 || count < 0 || (start + count) * stride > ByteLength)
+            throw new ArgumentOutOfRangeException(nameof(start), $"rows {start} to {start + count} of {this}");
+        return new Tensor(_pointer + start * stride, this, Type, shape);
+    }
+
     /// <inheritdoc/>
     public override string ToString() => $"{Type.Name()} [{string.Join(", ", _shape)}]";
 

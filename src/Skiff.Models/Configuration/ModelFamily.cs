@@ -1,0 +1,66 @@
+using System.Collections.Frozen;
+using Skiff.Tensors;
+
+namespace Skiff.Models;
+
+/// <summary>
+/// One line of the table of families: what <c>config.json</c> and the weight files of a <c>model_type</c> look like.
+/// A new family is a new entry in <c>Families.*.cs</c>, nothing else.
+/// </summary>
+internal sealed record ModelFamily
+{
+    /// <summary>The value of <c>model_type</c>.</summary>
+    public required string ModelType { get; init; }
+
+    /// <summary>Standard key to this family's key, where they differ (<c>hidden_size</c> to <c>n_embd</c>).</summary>
+    public IReadOnlyDictionary<string, string> KeyNames { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Keys of this family that do not change the forward pass, beyond <see cref="HarmlessKeys"/>.</summary>
+    public IReadOnlySet<string> Harmless { get; init; } = FrozenSet<string>.Empty;
+
+    /// <summary>From keys to arithmetic.</summary>
+    public required Func<ConfigReader, ModelConfig> Describe { get; init; }
+
+    /// <summary>Names in safetensors files, as Hugging Face publishes them.</summary>
+    public required TensorNames Tensors { get; init; }
+
+    /// <summary>The class that Hugging Face's <c>architectures</c> names.</summary>
+    public required string Architecture { get; init; }
+
+    /// <summary>How the family appears in GGUF.</summary>
+    public required GgufFamily Gguf { get; init; }
+
+    /// <summary>All families by <c>model_type</c>.</summary>
+    public static FrozenDictionary<string, ModelFamily> ByType { get; } =
+        ((IEnumerable<ModelFamily>)[.. LlamaFamilies.All, .. GemmaFamilies.All, .. GptFamilies.All, .. PhiFamilies.All, .. OtherFamilies.All])
+        .ToFrozenDictionary(f => f.ModelType);
+
+    /// <summary>This family's name of a standard key.</summary>
+    public string NameOf(string key) => KeyNames.TryGetValue(key, out string? name) ? name : key;
+
+    /// <summary>The family a file names.</summary>
+    /// <exception cref="InvalidInputException">Unknown, with the known ones listed.</exception>
+    public static ModelFamily Named(string modelType, ConfigReader reader) =>
+        ByType.TryGetValue(modelType, out ModelFamily? family)
+            ? family
+            : throw reader.Refuse("model_type", modelType.Length == 0
+                ? "is missing"
+                : $"'{modelType}' is not known; Skiff knows {string.Join(", ", ByType.Keys.Order())}");
+}
+
+/// <summary>How a family appears in GGUF files, by llama.cpp's conventions.</summary>
+/// <param name="Architecture">The value of <c>general.architecture</c>.</param>
+internal sealed record GgufFamily(string Architecture)
+{
+    /// <summary>Queries and keys are stored with rotary pairs side by side.</summary>
+    public bool AdjacentPairs { get; init; }
+
+    /// <summary>Modules that share a tensor.</summary>
+    public IReadOnlyList<FusedModules> Fused { get; init; } = [];
+
+    /// <summary>llama.cpp has this architecture; else only Skiff reads the file, which then carries its config.json.</summary>
+    public bool KnownToLlamaCpp { get; init; } = true;
+
+    /// <summary>The query, key and value of a block as one tensor.</summary>
+    public static readonly FusedModules AttentionQkv = new("attn_qkv", ["query", "key", "value"]);
+}

@@ -1,0 +1,217 @@
+namespace Skiff.Models;
+
+/// <summary>OLMo, OpenELM, Nemotron, the first Qwen, and Skiff's own description with every trait spelled out.</summary>
+internal static class OtherFamilies
+{
+    public static IReadOnlyList<ModelFamily> All { get; } =
+    [
+        new()
+        {
+            // LayerNorm without gain or bias.
+            ModelType = "olmo",
+            Architecture = "OlmoForCausalLM",
+            Describe = r =>
+            {
+                ModelConfig config = StandardKeys.Read(r, new() { Rms = false, NormKey = "layer_norm_eps", Epsilon = 1e-5 });
+                return LlamaFamilies.WithAttentionBias(r, config) with
+                {
+                    Norm = config.Norm with { Gain = false, Bias = false },
+                    ClipQkv = r.Float("clip_qkv", 0),
+                };
+            },
+            Tensors = LlamaFamilies.Names,
+            Gguf = new("olmo") { AdjacentPairs = true },
+        },
+        new()
+        {
+            ModelType = "olmo2",
+            Architecture = "Olmo2ForCausalLM",
+            Describe = r => LlamaFamilies.WithAttentionBias(r, StandardKeys.Read(r, new() { Epsilon = 1e-5 })) with
+            {
+                NormPlacement = NormPlacement.AfterBranch,
+                QkNorm = QueryKeyNorm.Whole,
+            },
+            Tensors = LlamaFamilies.Named(("post_attention_norm", "post_attention_layernorm"), ("post_feed_forward_norm", "post_feedforward_layernorm")),
+            Gguf = new("olmo2"),
+        },
+        new()
+        {
+            ModelType = "openelm",
+            Architecture = "OpenELMForCausalLM",
+            KeyNames = new Dictionary<string, string>
+            {
+                ["hidden_size"] = "model_dim", ["num_hidden_layers"] = "num_transformer_layers", ["max_position_embeddings"] = "max_context_length",
+                ["rope_theta"] = "rope_freq_constant", ["tie_word_embeddings"] = "share_input_output_layers", ["hidden_act"] = "activation_fn_name",
+            },
+            // The lists of heads that these made are stored beside them.
+            Harmless = new HashSet<string> { "num_gqa_groups", "qkv_multipliers", "rope_max_length" },
+            Describe = DescribeOpenElm,
+            Tensors = new()
+            {
+                LayerPrefix = "transformer.layers.{l}.",
+                Modules = new Dictionary<string, string>
+                {
+                    ["embedding"] = "transformer.token_embeddings", ["final_norm"] = "transformer.norm", ["head"] = "lm_head",
+                    ["attention_norm"] = "attn_norm", ["feed_forward_norm"] = "ffn_norm", ["output"] = "attn.out_proj",
+                    ["query_norm"] = "attn.q_norm", ["key_norm"] = "attn.k_norm", ["down"] = "ffn.proj_2",
+                },
+                Fused = [new("attn.qkv_proj", ["query", "key", "value"]), new("ffn.proj_1", ["gate", "up"])],
+            },
+            Gguf = new("openelm") { Fused = [GgufFamily.AttentionQkv] },
+        },
+        new()
+        {
+            // LayerNorm with gain 1 + w, squared ReLU (arXiv 2402.16819; the Minitron models).
+            ModelType = "nemotron",
+            Architecture = "NemotronForCausalLM",
+            Describe = r =>
+            {
+                ModelConfig config = LlamaFamilies.WithAttentionBias(r, StandardKeys.Read(r, new()
+                {
+                    Rms = false, NormKey = "norm_eps", Epsilon = 1e-5, Activation = "relu2", MaxPositions = 4096, RotaryShare = 0.5,
+                }));
+                return config with { Norm = config.Norm with { GainOffset = 1 }, Gated = false, MlpBias = r.Bool("mlp_bias", false) };
+            },
+            Tensors = LlamaFamilies.Names,
+            Gguf = new("nemotron"),
+        },
+        new()
+        {
+            ModelType = "qwen",
+            Architecture = "QWenLMHeadModel",
+            KeyNames = new Dictionary<string, string> { ["rope_theta"] = "rotary_emb_base", ["partial_rotary_factor"] = "rotary_pct", ["head_dim"] = "kv_channels" },
+            Harmless = new HashSet<string>
+            {
+                "fp16", "bf16", "fp32", "onnx_safe", "use_cache_quantization", "use_cache_kernel", "softmax_in_fp32", "attn_dropout_prob", "max_position_embeddings",
+            },
+            Describe = DescribeQwen,
+            Tensors = new()
+            {
+                LayerPrefix = "transformer.h.{l}.",
+                Modules = new Dictionary<string, string>
+                {
+                    ["embedding"] = "transformer.wte", ["final_norm"] = "transformer.ln_f", ["head"] = "lm_head", ["attention_norm"] = "ln_1",
+                    ["feed_forward_norm"] = "ln_2", ["output"] = "attn.c_proj", ["gate"] = "mlp.w2", ["up"] = "mlp.w1", ["down"] = "mlp.c_proj",
+                },
+                Fused = [new("attn.c_attn", ["query", "key", "value"])],
+            },
+            Gguf = new("qwen") { Fused = [GgufFamily.AttentionQkv] },
+        },
+        new()
+        {
+            ModelType = "skiff",
+            Architecture = "SkiffForCausalLM",
+            Describe = DescribeSkiff,
+            Tensors = LlamaFamilies.Named(("position_embedding", "model.embed_positions"), ("router", "mlp.router"),
+                ("experts.gate", "mlp.experts.{i}.gate_proj"), ("experts.up", "mlp.experts.{i}.up_proj"), ("experts.down", "mlp.experts.{i}.down_proj")),
+            Gguf = new("skiff") { KnownToLlamaCpp = false },
+        },
+    ];
+
+    // The feed-forward's width is a multiple of model_dim rounded to ffn_dim_divisor, never down by more than a tenth.
+    private static ModelConfig DescribeOpenElm(ConfigReader r)
+    {
+        r.Only("ffn_with_glu", true);
+        r.Only("normalization_layer_name", "rms_norm");
+        int width = r.Size("hidden_size"), count = StandardKeys.LayerCount(r), headDim = r.Size("head_dim"), divisor = r.Size("ffn_dim_divisor", 256);
+        IReadOnlyList<int> heads = PerLayer("num_query_heads", r.Sizes("num_query_heads"));
+        IReadOnlyList<int> keyHeads = PerLayer("num_kv_heads", r.Sizes("num_kv_heads"));
+        IReadOnlyList<double> multipliers = PerLayer("ffn_multipliers", r.Floats("ffn_multipliers"));
+        int maxPositions = r.Size("max_position_embeddings", 2048);
+        RopeConfig rope = RopeKeys.Read(r, headDim, maxPositions, new());
+        return new ModelConfig
+        {
+            ModelType = "openelm",
+            Source = r.Json,
+            VocabSize = r.Size("vocab_size"),
+            HiddenSize = width,
+            WordEmbedProjDim = width,
+            MaxPositionEmbeddings = maxPositions,
+            TieWordEmbeddings = r.Bool("tie_word_embeddings", true),
+            Norm = new NormConfig { Epsilon = 1e-6 },
+            HeadDim = headDim,
+            ValueHeadDim = headDim,
+            AttentionScale = 1 / Math.Sqrt(headDim),
+            HiddenAct = StandardKeys.ActivationNamed(r, "hidden_act", "swish"),
+            QkNorm = r.Bool("normalize_qk_projections", true) ? QueryKeyNorm.PerHead : QueryKeyNorm.None,
+            Layers = [.. Enumerable.Range(0, count).Select(l => new LayerConfig
+            {
+                Weights = l, Heads = heads[l], KeyValueHeads = keyHeads[l], IntermediateSize = Divisible(multipliers[l] * width), Rope = rope,
+            })],
+        };
+
+        int Divisible(double value)
+        {
+            if (value is not (> 0 and < 1 << 28))
+                throw r.Refuse("ffn_multipliers", $"gives a width of {value}");
+            int rounded = Math.Max(divisor, (int)(value + divisor / 2.0) / divisor * divisor);
+            return rounded < 0.9 * value ? rounded + divisor : rounded;
+        }
+
+        IReadOnlyList<T> PerLayer<T>(string key, IReadOnlyList<T>? values) =>
+            values is null ? throw r.Refuse(key, "is missing")
+            : values.Count == count ? values
+            : throw r.Refuse(key, $"{values.Count} values for {count} layers");
+    }
+
+    private static ModelConfig DescribeQwen(ConfigReader r)
+    {
+        r.Only("no_bias", true);
+        r.Only("scale_attn_weights", true);
+        int trained = r.Size("seq_length", 8192);
+        ModelConfig config = StandardKeys.Read(r, new() { NormKey = "layer_norm_epsilon", MaxPositions = trained });
+        bool dynamic = r.Bool("use_dynamic_ntk", true);
+        return config with
+        {
+            MaxPositionEmbeddings = trained,
+            Layers = [.. config.Layers.Select(layer => layer with
+            {
+                IntermediateSize = layer.IntermediateSize / 2,
+                Rope = layer.Rope! with { Scaling = dynamic ? RopeScaling.QwenDynamic : RopeScaling.None, OriginalMaxPositionEmbeddings = trained },
+            })],
+            QkvBias = true,
+            LogAttentionLength = r.Bool("use_logn_attn", true) ? trained : 0,
+        };
+    }
+
+    private static ModelConfig DescribeSkiff(ConfigReader r)
+    {
+        string norm = r.String("norm", "rmsnorm"), position = r.String("position", "rope"), qkNorm = r.String("qk_norm", "none");
+        PositionKind kind = position switch
+        {
+            "rope" => PositionKind.Rotary,
+            "learned" => PositionKind.Learned,
+            "alibi" => PositionKind.Alibi,
+            "none" => PositionKind.None,
+            _ => throw r.Refuse("position", $"'{position}' is not known; rope, learned, alibi and none are"),
+        };
+        bool rms = norm == "rmsnorm" ? true : norm == "layernorm" ? false : throw r.Refuse("norm", $"'{norm}' is not known; rmsnorm and layernorm are");
+        ModelConfig config = StandardKeys.Read(r, new() { NormKey = "norm_eps", Rms = rms, Epsilon = 1e-5, Position = kind });
+        bool parallel = r.Bool("use_parallel_residual", false);
+        config = LlamaFamilies.WithAttentionBias(r, config) with
+        {
+            Norm = config.Norm with { Bias = r.Bool("norm_bias", false), Gain = r.Bool("norm_gain", true) },
+            Gated = r.Bool("gated", true),
+            MlpBias = r.Bool("mlp_bias", false),
+            UseParallelResidual = parallel,
+            SharedParallelNorm = parallel,
+            QkNorm = qkNorm switch
+            {
+                "none" => QueryKeyNorm.None,
+                "per_head" => QueryKeyNorm.PerHead,
+                "whole" => QueryKeyNorm.Whole,
+                _ => throw r.Refuse("qk_norm", $"'{qkNorm}' is not known; none, per_head and whole are"),
+            },
+            NumLocalExperts = r.SizeOrNone("num_local_experts") is var experts && experts <= StandardKeys.MostExperts
+                ? experts
+                : throw r.Refuse("num_local_experts", $"is above {StandardKeys.MostExperts}"),
+            NumExpertsPerTok = r.SizeOrNone("num_experts_per_tok"),
+            EmbeddingScale = r.Positive("scale_emb", 1),
+            ResidualScale = r.Has("scale_depth") ? r.Positive("scale_depth", 1) / Math.Sqrt(config.NumHiddenLayers) : 1,
+            LogitScale = r.Has("dim_model_base") ? r.Positive("dim_model_base", 1) / config.HiddenSize : 1,
+            FinalLogitSoftcapping = r.Float("final_logit_softcapping", 0),
+            AttnLogitSoftcapping = r.Float("attn_logit_softcapping", 0),
+        };
+        return config.WithWindow(r.SizeOrNone("sliding_window"), _ => true);
+    }
+}
