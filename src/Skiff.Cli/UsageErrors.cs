@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+
+namespace Skiff.Cli;
+
+/// <summary>Says in one line what is wrong with a command line, with the nearest known word for a mistyped one.</summary>
+internal static class UsageErrors
+{
+    /// <summary>The first thing wrong, or null when the command line can run.</summary>
+    public static string? Find(ParseResult parse)
+    {
+        Command command = parse.CommandResult.Command;
+        bool isRoot = command is RootCommand;
+        string where = isRoot ? "skiff" : $"skiff {command.Name}";
+        string? unknown = parse.UnmatchedTokens.Count > 0 ? parse.UnmatchedTokens[0] : OptionTakenAsArgument(parse);
+        string? problem = null;
+        if (unknown is not null)
+        {
+            bool option = LooksLikeOption(unknown);
+            string kind = option ? "option" : isRoot ? "verb" : "argument";
+            IEnumerable<string> known = option
+                ? command.Options.Concat(parse.RootCommandResult.Command.Options.Where(o => o.Recursive)).SelectMany(o => o.Aliases.Append(o.Name))
+                : command.Subcommands.Select(c => c.Name);
+            string mend = Nearest(unknown, known) is { } near ? $"did you mean '{near}'?" : $"'{where} --help' lists what it takes";
+            problem = $"unknown {kind} '{unknown}'; {mend}";
+        }
+        else if (parse.Errors.Count > 0)
+        {
+            problem = $"{parse.Errors[0].Message.TrimEnd('.')} ('{where} --help' shows the usage)";
+        }
+
+        return problem is null ? null : isRoot ? problem : $"{command.Name}: {problem}";
+    }
+
+    /// <summary>The known word within a third of its length in edits, or null.</summary>
+    internal static string? Nearest(string word, IEnumerable<string> known)
+    {
+        (string? Word, int Distance) best = (null, Math.Max(word.Length / 3, 1) + 1);
+        foreach (string candidate in known)
+        {
+            int distance = EditDistance(word, candidate);
+            if (distance < best.Distance)
+                best = (candidate, distance);
+        }
+
+        return best.Word;
+    }
+
+    // The parser takes an unknown option for a verb's positional argument; after "--" that is what the user meant.
+    private static string? OptionTakenAsArgument(ParseResult parse)
+    {
+        if (parse.Tokens.Any(t => t.Type == TokenType.DoubleDash))
+            return null;
+        return parse.CommandResult.Children.OfType<ArgumentResult>()
+            .SelectMany(a => a.Tokens).Select(t => t.Value).FirstOrDefault(LooksLikeOption);
+    }
+
+    private static bool LooksLikeOption(string token) => token.Length > 1 && token[0] == '-';
+
+    private static int EditDistance(string a, string b)
+    {
+        int[] row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.Length; j++)
+            {
+                int change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(change, Math.Min(row[j], row[j - 1]) + 1);
+            }
+        }
+
+        return row[b.Length];
+    }
+}

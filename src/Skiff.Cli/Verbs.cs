@@ -1,0 +1,7 @@
+namespace Skiff.Cli;
+
+/// <summary>Every verb, in the order of the help page.</summary>
+internal static class Verbs
+{
+    public static IEnumerable<Verb> All() => [];
+}
