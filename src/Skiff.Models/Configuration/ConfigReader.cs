@@ -76,6 +76,8 @@ internal sealed class ConfigReader(JsonObject json, string source)
         return [.. array.Select(item => item is null ? throw Refuse(key, "holds null") : As<double>(key, item, "a list of numbers"))];
     }
 
+    public IReadOnlyList<double>? FloatOrFloats(string key) => Node(key) is JsonValue ? [Float(key, 0)] : Floats(key);
+
     public IReadOnlyList<int>? Sizes(string key) => Floats(key)?.Select(value =>
         value == Math.Floor(value) && value is >= 1 and <= LargestSize ? (int)value : throw Refuse(key, $"{value} must be a whole number from 1")).ToList();
 
@@ -115,7 +117,7 @@ internal sealed class ConfigReader(JsonObject json, string source)
         {
             if (value is null || _read.Contains(key) || HarmlessKeys.Contains(key) || family?.Harmless.Contains(key) == true)
                 continue;
-            throw Refuse(key, $"is not a key Skiff knows{(family is null ? "" : $" for model_type {family.ModelType}")}; remove it if it does not change the arithmetic");
+            throw new InvalidInputException(source, _prefix + key, $"is not a key Skiff knows{(family is null ? "" : $" for model_type {family.ModelType}")}; remove it if it does not change the arithmetic");
         }
     }
 

@@ -54,6 +54,9 @@ public sealed record ModelConfig
     /// <summary>With a parallel residual, one norm serves both branches (Phi) or each has its own (GPT-NeoX).</summary>
     public bool SharedParallelNorm { get; init; }
 
+    /// <summary>The residual is taken after the norm, not before it (a BLOOM option).</summary>
+    public bool ApplyResidualConnectionPostLayernorm { get; init; }
+
     /// <summary>How positions enter.</summary>
     public PositionKind Position { get; init; } = PositionKind.Rotary;
 
@@ -80,6 +83,9 @@ public sealed record ModelConfig
 
     /// <summary>Factor on q.k before the softmax.</summary>
     public required double AttentionScale { get; init; }
+
+    /// <summary>Block l divides its attention scores by l + 1 as well (a GPT-2 option).</summary>
+    public bool ScaleAttnByInverseLayerIdx { get; init; }
 
     /// <summary>Soft cap c on attention scores, c tanh(s / c); 0 for none (Gemma 2).</summary>
     public double AttnLogitSoftcapping { get; init; }

@@ -5,6 +5,7 @@ internal static class RopeKeys
 {
     public static RopeConfig Read(ConfigReader r, int headDim, int maxPositions, FamilyDefaults defaults)
     {
+        r.Skip("original_max_position_embeddings");
         ConfigReader? parameters = r.Object("rope_parameters");
         ConfigReader? scaling = parameters ?? r.Object("rope_scaling");
         double theta = r.Positive("rope_theta", defaults.Theta);

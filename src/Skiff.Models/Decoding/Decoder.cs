@@ -70,7 +70,7 @@ public sealed class Decoder
 
         int wanted = logits.Length / vocabulary;
         Span<float> last = x.AsSpan((time - wanted) * Config.HiddenSize);
-        _finalNorm?.Apply(last);
+        _finalNorm?.Apply(last, Config.HiddenSize);
         if (Config.WordEmbedProjDim != Config.HiddenSize)
             last = Project("output_projection.weight", last, Config.WordEmbedProjDim);
         if (Config.LogitScale != 1)
@@ -108,7 +108,7 @@ public sealed class Decoder
             }
         }
 
-        _embeddingNorm?.Apply(x);
+        _embeddingNorm?.Apply(x, Config.HiddenSize);
         return x;
     }
 
@@ -147,11 +147,9 @@ internal sealed class DecoderNorm
         _bias = bias ?? config.Bias ? Read(parameter(Parameter.NameOf(module, "bias", layer, index))) : [];
     }
 
-    /// <summary>Normalizes each group of <paramref name="size"/> values in place; by default of the gain's length.</summary>
-    public void Apply(Span<float> x, int size = 0) =>
-        Norm.Apply(x, size > 0 ? size : Size(x), _config.Rms, _config.Epsilon, _gain, _bias, _config.GainOffset);
-
-    private int Size(Span<float> x) => _gain.Length > 0 ? _gain.Length : x.Length;
+    /// <summary>Normalizes each group of <paramref name="size"/> values in place.</summary>
+    public void Apply(Span<float> x, int size) =>
+        Norm.Apply(x, size, _config.Rms, _config.Epsilon, _gain, _bias, _config.GainOffset);
 
     private static float[] Read(Tensor tensor)
     {

@@ -73,7 +73,7 @@ internal sealed class DecoderAttention
             int first = layer.SlidingWindow > 0 ? Math.Max(0, at - layer.SlidingWindow + 1) : 0;
             ReadOnlySpan<float> q = query.AsSpan((t * heads + h) * k, k);
             double[] scores = new double[at - first + 1];
-            double scale = config.AttentionScale;
+            double scale = config.ScaleAttnByInverseLayerIdx ? config.AttentionScale / (layer.Weights + 1) : config.AttentionScale;
             if (config.LogAttentionLength > 0 && at + 1 > config.LogAttentionLength)
                 scale *= Math.Log(at + 1) / Math.Log(config.LogAttentionLength);
             for (int j = first; j <= at; j++)

@@ -36,8 +36,10 @@ internal sealed class DecoderBlock
             return;
         }
 
-        Join(x, mixed, "post_attention_norm");
-        Join(x, _feedForward.Apply(Normed("feed_forward_norm", x), time), "post_feed_forward_norm");
+        Join(Residual(x, attentionInput), mixed, "post_attention_norm");
+        float[] feedForwardInput = Normed("feed_forward_norm", x);
+        float[] fedForward = _feedForward.Apply(feedForwardInput, time);
+        Join(Residual(x, feedForwardInput), fedForward, "post_feed_forward_norm");
     }
 
     // A copy, or x itself where this family has no norm in this place.
@@ -48,6 +50,13 @@ internal sealed class DecoderBlock
         float[] copy = [.. x];
         norm.Apply(copy, _config.HiddenSize);
         return copy;
+    }
+
+    private float[] Residual(float[] x, float[] normed)
+    {
+        if (_config.ApplyResidualConnectionPostLayernorm)
+            normed.CopyTo(x, 0);
+        return x;
     }
 
     private void Join(float[] x, float[] branch, string? norm = null)

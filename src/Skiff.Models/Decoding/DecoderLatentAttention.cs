@@ -19,13 +19,15 @@ internal sealed class DecoderLatentAttention
     {
         (_config, _layer, _latent) = (config, layer, config.Latent!);
         int l = layer.Weights;
-        _queryA = new DecoderLinear(parameter, "query_a", l, false);
+        _queryA = new DecoderLinear(parameter, "query_a", l, config.QkvBias);
         _queryB = new DecoderLinear(parameter, "query_b", l, false);
-        _keyValueA = new DecoderLinear(parameter, "key_value_a", l, false);
+        _keyValueA = new DecoderLinear(parameter, "key_value_a", l, config.QkvBias);
         _keyValueB = new DecoderLinear(parameter, "key_value_b", l, false);
         _output = new DecoderLinear(parameter, "output", l, config.AttentionOutputBias);
-        _queryNorm = new DecoderNorm(config.Norm, parameter, "query_a_norm", l);
-        _keyValueNorm = new DecoderNorm(config.Norm, parameter, "key_value_a_norm", l);
+        // The published code leaves these two norms at their default.
+        NormConfig norm = config.Norm with { Epsilon = 1e-6 };
+        _queryNorm = new DecoderNorm(norm, parameter, "query_a_norm", l);
+        _keyValueNorm = new DecoderNorm(norm, parameter, "key_value_a_norm", l);
     }
 
     /// <summary>x [T, D] to the branch's output [T, D].</summary>
@@ -33,7 +35,7 @@ internal sealed class DecoderLatentAttention
     {
         int heads = _layer.Heads, n = _latent.QkNopeHeadDim, r = _latent.QkRopeHeadDim, v = _latent.VHeadDim, rank = _latent.KvLoraRank;
         float[] compressed = _queryA.Apply(x.Span);
-        _queryNorm.Apply(compressed);
+        _queryNorm.Apply(compressed, _latent.QLoraRank);
         float[] query = _queryB.Apply(compressed), joint = _keyValueA.Apply(x.Span);
         float[] latent = new float[time * rank], shared = new float[time * r];
         for (int t = 0; t < time; t++)
@@ -42,7 +44,7 @@ internal sealed class DecoderLatentAttention
             joint.AsSpan(t * (rank + r) + rank, r).CopyTo(shared.AsSpan(t * r));
         }
 
-        _keyValueNorm.Apply(latent);
+        _keyValueNorm.Apply(latent, rank);
         float[] expanded = _keyValueB.Apply(latent);
         if (_layer.Rope is { } rope)
         {

@@ -120,7 +120,8 @@ internal static class GemmaFamilies
             Layers = [.. config.Layers.Select((layer, l) => layer with
             {
                 Kind = pattern[l % pattern.Count] == "recurrent" ? LayerKind.Recurrent : LayerKind.Attention,
-                SlidingWindow = window,
+                // Here the window counts the keys before the current one.
+                SlidingWindow = window + 1,
                 // The file's number counts gate and up together.
                 IntermediateSize = layer.IntermediateSize / 2,
             })],

@@ -123,17 +123,18 @@ internal static class GptFamilies
 
     private static ModelConfig DescribeGpt2(ConfigReader r)
     {
-        r.Only("scale_attn_weights", true);
-        r.Only("scale_attn_by_inverse_layer_idx", false);
-        return StandardKeys.Read(r, LayerNorm with
+        ModelConfig config = StandardKeys.Read(r, LayerNorm with
         {
             Activation = "gelu_new",
             FeedForwardFactor = 4,
             MaxPositions = 1024,
             Position = PositionKind.Learned,
             Tied = true,
-        }) with
+        });
+        return config with
         {
+            AttentionScale = r.Bool("scale_attn_weights", true) ? config.AttentionScale : 1,
+            ScaleAttnByInverseLayerIdx = r.Bool("scale_attn_by_inverse_layer_idx", false),
             QkvBias = true,
             AttentionOutputBias = true,
             MlpBias = true,
@@ -143,7 +144,7 @@ internal static class GptFamilies
 
     private static ModelConfig DescribeBloom(ConfigReader r)
     {
-        r.Only("apply_residual_connection_post_layernorm", false);
+        bool residualAfterNorm = r.Bool("apply_residual_connection_post_layernorm", false);
         // Two generations of files disagree on these names.
         string width = r.Json.ContainsKey("n_embed") ? "n_embed" : "hidden_size", heads = r.Json.ContainsKey("num_attention_heads") ? "num_attention_heads" : "n_head";
         ModelFamily family = ModelFamily.ByType["bloom"];
@@ -153,6 +154,7 @@ internal static class GptFamilies
         {
             HiddenAct = Activation.GeluTanh,
             EmbeddingNorm = true,
+            ApplyResidualConnectionPostLayernorm = residualAfterNorm,
             QkvBias = true,
             AttentionOutputBias = true,
             MlpBias = true,

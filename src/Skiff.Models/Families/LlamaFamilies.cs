@@ -67,7 +67,6 @@ internal static class LlamaFamilies
             // A block may run several times in a row with the same weights (arXiv 2402.14905, section 3.3).
             ModelType = "mobilellm",
             Architecture = "MobileLLMForCausalLM",
-            KeyNames = new Dictionary<string, string> { ["tie_word_embeddings"] = "share_embedding" },
             Describe = DescribeMobileLlm,
             Tensors = Names,
             Gguf = Llama,
@@ -105,7 +104,7 @@ internal static class LlamaFamilies
             ModelType = "minicpm",
             Architecture = "MiniCPMForCausalLM",
             Describe = r => MiniCpmScales(r, WithAttentionBias(r, StandardKeys.Read(r, new() { Tied = true }))),
-            Harmless = new HashSet<string> { "rope_scaling_note", "sparse_config", "mup_denominator" },
+            Harmless = new HashSet<string> { "mup_denominator" },
             Tensors = Names,
             Gguf = new("minicpm") { AdjacentPairs = true },
         },
@@ -146,9 +145,12 @@ internal static class LlamaFamilies
     private static ModelConfig DescribeMobileLlm(ConfigReader r)
     {
         ModelConfig config = WithBiases(r, StandardKeys.Read(r, new()));
-        if (!r.Bool("layer_sharing", false))
-            return config;
-        return config with { Layers = [.. config.Layers.SelectMany(layer => new[] { layer, layer })] };
+        bool shared = r.Bool("layer_sharing", false);
+        return config with
+        {
+            TieWordEmbeddings = config.TieWordEmbeddings || r.Bool("share_embedding", false),
+            Layers = shared ? [.. config.Layers.SelectMany(layer => new[] { layer, layer })] : config.Layers,
+        };
     }
 
     // scale_emb on the embedding, scale_depth / sqrt(layers) on each branch, hidden_size / dim_model_base below the head.
@@ -157,6 +159,10 @@ internal static class LlamaFamilies
         EmbeddingScale = r.Positive("scale_emb", 1),
         ResidualScale = r.Positive("scale_depth", 1) / Math.Sqrt(config.NumHiddenLayers),
         LogitScale = r.Positive("dim_model_base", 1) / config.HiddenSize,
+        // The published code makes its table of angles once, for the longest context: long factors from the first token.
+        Layers = [.. config.Layers.Select(layer => layer.Rope is { Scaling: RopeScaling.LongRope, Factor: > 1 } rope
+            ? layer with { Rope = rope with { ShortFactor = rope.LongFactor } }
+            : layer)],
     };
 
     private static ModelConfig DescribeMiniCpm3(ConfigReader r)
@@ -164,7 +170,7 @@ internal static class LlamaFamilies
         LatentAttentionConfig latent = new(r.Size("q_lora_rank", 768), r.Size("kv_lora_rank", 256), r.Size("qk_nope_head_dim", 64),
             r.Size("qk_rope_head_dim", 32), 0);
         r.Skip("head_dim");
-        ModelConfig config = StandardKeys.Read(r, new() { HeadDim = latent.QkRopeHeadDim, MaxPositions = 32768 });
+        ModelConfig config = StandardKeys.Read(r, new() { HeadDim = latent.QkRopeHeadDim, MaxPositions = 32768, Tied = true });
         latent = latent with { VHeadDim = r.Size("v_head_dim", config.HiddenSize / config.Layers[0].Heads) };
         int headDim = latent.QkNopeHeadDim + latent.QkRopeHeadDim;
         config = MiniCpmScales(r, WithAttentionBias(r, config));
@@ -174,7 +180,7 @@ internal static class LlamaFamilies
             HeadDim = headDim,
             ValueHeadDim = latent.VHeadDim,
             AttentionScale = 1 / Math.Sqrt(headDim),
-            QkvBias = false,
+            QkvBias = r.Bool("attention_bias", false),
         };
     }
 

@@ -43,8 +43,7 @@ internal static class OtherFamilies
                 ["hidden_size"] = "model_dim", ["num_hidden_layers"] = "num_transformer_layers", ["max_position_embeddings"] = "max_context_length",
                 ["rope_theta"] = "rope_freq_constant", ["tie_word_embeddings"] = "share_input_output_layers", ["hidden_act"] = "activation_fn_name",
             },
-            // The lists of heads that these made are stored beside them.
-            Harmless = new HashSet<string> { "num_gqa_groups", "qkv_multipliers", "rope_max_length" },
+            Harmless = new HashSet<string> { "qkv_multipliers", "rope_max_length" },
             Describe = DescribeOpenElm,
             Tensors = new()
             {
@@ -82,7 +81,7 @@ internal static class OtherFamilies
             KeyNames = new Dictionary<string, string> { ["rope_theta"] = "rotary_emb_base", ["partial_rotary_factor"] = "rotary_pct", ["head_dim"] = "kv_channels" },
             Harmless = new HashSet<string>
             {
-                "fp16", "bf16", "fp32", "onnx_safe", "use_cache_quantization", "use_cache_kernel", "softmax_in_fp32", "attn_dropout_prob", "max_position_embeddings",
+                "fp16", "bf16", "fp32", "onnx_safe", "use_cache_quantization", "use_cache_kernel", "softmax_in_fp32", "attn_dropout_prob",
             },
             Describe = DescribeQwen,
             Tensors = new()
@@ -114,9 +113,12 @@ internal static class OtherFamilies
         r.Only("ffn_with_glu", true);
         r.Only("normalization_layer_name", "rms_norm");
         int width = r.Size("hidden_size"), count = StandardKeys.LayerCount(r), headDim = r.Size("head_dim"), divisor = r.Size("ffn_dim_divisor", 256);
-        IReadOnlyList<int> heads = PerLayer("num_query_heads", r.Sizes("num_query_heads"));
-        IReadOnlyList<int> keyHeads = PerLayer("num_kv_heads", r.Sizes("num_kv_heads"));
-        IReadOnlyList<double> multipliers = PerLayer("ffn_multipliers", r.Floats("ffn_multipliers"));
+        // Lists of heads are stored once made; else they follow from the multipliers.
+        int groups = r.Size("num_gqa_groups", 1), headMultiple = r.Has("num_gqa_groups") ? groups : 2;
+        IReadOnlyList<int> heads = Stored("num_query_heads")
+            ?? [.. PerLayer("qkv_multipliers").Select(m => Divisible("qkv_multipliers", m * width, headDim * headMultiple) / headDim)];
+        IReadOnlyList<int> keyHeads = Stored("num_kv_heads") ?? [.. heads.Select(h => Math.Max(1, h / groups))];
+        IReadOnlyList<double> multipliers = PerLayer("ffn_multipliers");
         int maxPositions = r.Size("max_position_embeddings", 2048);
         RopeConfig rope = RopeKeys.Read(r, headDim, maxPositions, new());
         return new ModelConfig
@@ -136,22 +138,32 @@ internal static class OtherFamilies
             QkNorm = r.Bool("normalize_qk_projections", true) ? QueryKeyNorm.PerHead : QueryKeyNorm.None,
             Layers = [.. Enumerable.Range(0, count).Select(l => new LayerConfig
             {
-                Weights = l, Heads = heads[l], KeyValueHeads = keyHeads[l], IntermediateSize = Divisible(multipliers[l] * width), Rope = rope,
+                Weights = l, Heads = heads[l], KeyValueHeads = keyHeads[l], IntermediateSize = Divisible("ffn_multipliers", multipliers[l] * width, divisor), Rope = rope,
             })],
         };
 
-        int Divisible(double value)
+        int Divisible(string key, double value, int unit)
         {
             if (value is not (> 0 and < 1 << 28))
-                throw r.Refuse("ffn_multipliers", $"gives a width of {value}");
-            int rounded = Math.Max(divisor, (int)(value + divisor / 2.0) / divisor * divisor);
-            return rounded < 0.9 * value ? rounded + divisor : rounded;
+                throw r.Refuse(key, $"gives a width of {value}");
+            int rounded = Math.Max(unit, (int)(value + unit / 2.0) / unit * unit);
+            return rounded < 0.9 * value ? rounded + unit : rounded;
         }
 
-        IReadOnlyList<T> PerLayer<T>(string key, IReadOnlyList<T>? values) =>
-            values is null ? throw r.Refuse(key, "is missing")
-            : values.Count == count ? values
-            : throw r.Refuse(key, $"{values.Count} values for {count} layers");
+        IReadOnlyList<int>? Stored(string key) => r.Sizes(key) is not { } list ? null
+            : list.Count == count ? list
+            : throw r.Refuse(key, $"{list.Count} values for {count} layers");
+
+        // One number for all blocks, two ends of a straight line, or a number each.
+        IReadOnlyList<double> PerLayer(string key)
+        {
+            IReadOnlyList<double> values = r.FloatOrFloats(key) ?? throw r.Refuse(key, "is missing");
+            if (values.Count == 2 && count > 2)
+                return [.. Enumerable.Range(0, count).Select(l => Math.Round(values[0] + (values[1] - values[0]) * l / (count - 1), 2))];
+            return values.Count == 1 ? [.. Enumerable.Repeat(values[0], count)]
+                : values.Count == count ? values
+                : throw r.Refuse(key, $"{values.Count} values for {count} layers");
+        }
     }
 
     private static ModelConfig DescribeQwen(ConfigReader r)
@@ -163,7 +175,6 @@ internal static class OtherFamilies
         bool dynamic = r.Bool("use_dynamic_ntk", true);
         return config with
         {
-            MaxPositionEmbeddings = trained,
             Layers = [.. config.Layers.Select(layer => layer with
             {
                 IntermediateSize = layer.IntermediateSize / 2,

@@ -126,10 +126,10 @@ public static class ParameterList
         int l = layer.Weights;
         long width = config.HiddenSize, heads = layer.Heads;
         return [
-            new("query_a", "weight", l, -1, latent.QLoraRank, width),
+            .. Linear("query_a", l, latent.QLoraRank, width, config.QkvBias),
             new("query_a_norm", "weight", l, -1, latent.QLoraRank),
             new("query_b", "weight", l, -1, heads * config.HeadDim, latent.QLoraRank),
-            new("key_value_a", "weight", l, -1, latent.KvLoraRank + latent.QkRopeHeadDim, width),
+            .. Linear("key_value_a", l, latent.KvLoraRank + latent.QkRopeHeadDim, width, config.QkvBias),
             new("key_value_a_norm", "weight", l, -1, latent.KvLoraRank),
             new("key_value_b", "weight", l, -1, heads * (latent.QkNopeHeadDim + latent.VHeadDim), latent.KvLoraRank),
             .. Linear("output", l, width, heads * latent.VHeadDim, config.AttentionOutputBias)];
