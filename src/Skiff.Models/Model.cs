@@ -2,20 +2,54 @@ using Skiff.Tensors;
 
 namespace Skiff.Models;
 
-/// <summary>A model at hand: what it computes, its numbers, and its tokenizer.</summary>
+/// <summary>
+/// A model at hand: what it computes, its numbers, and its tokenizer, whatever file they came from. Numbers stay in the
+/// mapped file until they are asked for.
+/// </summary>
 public sealed class Model
 {
     private readonly Func<string, Tensor> _parameter;
+    private readonly Lazy<Tokenizer?> _tokenizer;
 
-    internal Model(ModelConfig config, Func<string, Tensor> parameter)
+    internal Model(string path, ModelConfig config, Func<string, Tensor> parameter, Func<Tokenizer?> tokenizer, TensorType type)
     {
+        Path = path;
         Config = config;
+        Type = type;
         _parameter = parameter;
+        _tokenizer = new Lazy<Tokenizer?>(tokenizer);
     }
+
+    /// <summary>Where it was opened.</summary>
+    public string Path { get; }
 
     /// <summary>What it computes.</summary>
     public ModelConfig Config { get; }
 
-    /// <summary>A parameter under Skiff's name for it, see <see cref="ParameterList"/>.</summary>
+    /// <summary>How most of its matrices are stored.</summary>
+    public TensorType Type { get; }
+
+    /// <summary>Turns text into ids and back; read when first asked for.</summary>
+    /// <exception cref="InvalidInputException">The model comes with none.</exception>
+    public Tokenizer Tokenizer => _tokenizer.Value
+        ?? throw new InvalidInputException(Path, "tokenizer", "none beside the model; name one with --tokenizer (tokenizer.json, *.model, *.bin, *.gguf or a folder)");
+
+    /// <summary>True if it comes with a tokenizer.</summary>
+    public bool HasTokenizer => _tokenizer.Value is not null;
+
+    /// <summary>A parameter under Skiff's name for it and in the form <see cref="Models.Parameter"/> defines.</summary>
     public Tensor Parameter(string name) => _parameter(name);
+
+    /// <summary>
+    /// Opens a model folder, a <c>.gguf</c> file, a llama2.c <c>.bin</c> file, or <c>zoo:NAME</c>, which is an architecture with random
+    /// weights.
+    /// </summary>
+    /// <param name="path">Any of those.</param>
+    /// <param name="tokenizer">A tokenizer to use instead of the model's own.</param>
+    /// <exception cref="InvalidInputException">Names file, field and mend.</exception>
+    public static Model Open(string path, string? tokenizer = null) => ModelReader.Open(path, tokenizer);
+
+    /// <summary>Opens only the description: no weights are needed.</summary>
+    /// <inheritdoc cref="Open"/>
+    public static ModelConfig OpenConfig(string path) => ModelReader.OpenConfig(path);
 }

@@ -27,6 +27,18 @@ internal sealed record ModelFamily
     /// <summary>The class that Hugging Face's <c>architectures</c> names.</summary>
     public required string Architecture { get; init; }
 
+    /// <summary>The standard key of the norms' epsilon, or null where the family has none.</summary>
+    public string? NormKey { get; init; } = "rms_norm_eps";
+
+    /// <summary>Positions enter by rotation.</summary>
+    public bool Rotary { get; init; } = true;
+
+    /// <summary>The width of a head is stated even where it is hidden_size over heads, because the family's default is another.</summary>
+    public bool StatesHeadDim { get; init; }
+
+    /// <summary>The rotated share is stated even where it is all, because the family's default is another.</summary>
+    public bool StatesRotaryShare { get; init; }
+
     /// <summary>How the family appears in GGUF.</summary>
     public required GgufFamily Gguf { get; init; }
 
@@ -57,6 +69,9 @@ internal sealed record GgufFamily(string Architecture)
 
     /// <summary>Modules that share a tensor.</summary>
     public IReadOnlyList<FusedModules> Fused { get; init; } = [];
+
+    /// <summary>The stored feed-forward width counts gate and up together (Qwen 1).</summary>
+    public int FeedForwardFactor { get; init; } = 1;
 
     /// <summary>llama.cpp has this architecture; else only Skiff reads the file, which then carries its config.json.</summary>
     public bool KnownToLlamaCpp { get; init; } = true;

@@ -17,6 +17,7 @@ internal static class GemmaFamilies
             Architecture = "GemmaForCausalLM",
             Describe = r => Base(r, 256, 8192),
             Tensors = LlamaFamilies.Names,
+            StatesHeadDim = true,
             Gguf = new("gemma"),
         },
         new()
@@ -25,6 +26,7 @@ internal static class GemmaFamilies
             Architecture = "Gemma2ForCausalLM",
             Describe = DescribeGemma2,
             Tensors = LlamaFamilies.Named(FourNorms),
+            StatesHeadDim = true,
             Gguf = new("gemma2"),
         },
         new()
@@ -34,6 +36,7 @@ internal static class GemmaFamilies
             Harmless = new HashSet<string> { "use_bidirectional_attention" },
             Describe = DescribeGemma3,
             Tensors = LlamaFamilies.Named(FourNorms),
+            StatesHeadDim = true,
             Gguf = new("gemma3"),
         },
         new()

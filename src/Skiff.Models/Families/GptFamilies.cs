@@ -36,6 +36,8 @@ internal static class GptFamilies
                 ["max_position_embeddings"] = "n_positions", ["layer_norm_eps"] = "layer_norm_epsilon", ["hidden_act"] = "activation_function",
             },
             Harmless = new HashSet<string> { "n_ctx" },
+            NormKey = "layer_norm_eps",
+            Rotary = false,
             Describe = DescribeGpt2,
             Tensors = new()
             {
@@ -57,6 +59,8 @@ internal static class GptFamilies
             ModelType = "gpt_neox",
             Architecture = "GPTNeoXForCausalLM",
             KeyNames = new Dictionary<string, string> { ["rope_theta"] = "rotary_emb_base", ["partial_rotary_factor"] = "rotary_pct" },
+            NormKey = "layer_norm_eps",
+            StatesRotaryShare = true,
             Describe = r =>
             {
                 bool bias = r.Bool("attention_bias", true);
@@ -82,6 +86,8 @@ internal static class GptFamilies
                 ["layer_norm_eps"] = "layer_norm_epsilon",
             },
             Harmless = new HashSet<string> { "n_inner", "unk_token_id" },
+            NormKey = "layer_norm_eps",
+            Rotary = false,
             Describe = DescribeBloom,
             Tensors = NeoXBlock with
             {
@@ -101,6 +107,8 @@ internal static class GptFamilies
             ModelType = "opt",
             Architecture = "OPTForCausalLM",
             KeyNames = new Dictionary<string, string> { ["intermediate_size"] = "ffn_dim", ["hidden_act"] = "activation_function" },
+            NormKey = "layer_norm_eps",
+            Rotary = false,
             Describe = DescribeOpt,
             Tensors = new()
             {

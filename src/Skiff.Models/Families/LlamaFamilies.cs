@@ -97,6 +97,7 @@ internal static class LlamaFamilies
                 QkNorm = QueryKeyNorm.PerHead,
             },
             Tensors = Names,
+            StatesHeadDim = true,
             Gguf = new("qwen3"),
         },
         new()

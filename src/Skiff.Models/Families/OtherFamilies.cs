@@ -9,6 +9,7 @@ internal static class OtherFamilies
         {
             // LayerNorm without gain or bias.
             ModelType = "olmo",
+            NormKey = "layer_norm_eps",
             Architecture = "OlmoForCausalLM",
             Describe = r =>
             {
@@ -37,6 +38,7 @@ internal static class OtherFamilies
         new()
         {
             ModelType = "openelm",
+            NormKey = null,
             Architecture = "OpenELMForCausalLM",
             KeyNames = new Dictionary<string, string>
             {
@@ -62,6 +64,8 @@ internal static class OtherFamilies
         {
             // LayerNorm with gain 1 + w, squared ReLU (arXiv 2402.16819; the Minitron models).
             ModelType = "nemotron",
+            NormKey = "norm_eps",
+            StatesRotaryShare = true,
             Architecture = "NemotronForCausalLM",
             Describe = r =>
             {
@@ -77,6 +81,7 @@ internal static class OtherFamilies
         new()
         {
             ModelType = "qwen",
+            NormKey = "layer_norm_epsilon",
             Architecture = "QWenLMHeadModel",
             KeyNames = new Dictionary<string, string> { ["rope_theta"] = "rotary_emb_base", ["partial_rotary_factor"] = "rotary_pct", ["head_dim"] = "kv_channels" },
             Harmless = new HashSet<string>
@@ -94,7 +99,7 @@ internal static class OtherFamilies
                 },
                 Fused = [new("attn.c_attn", ["query", "key", "value"])],
             },
-            Gguf = new("qwen") { Fused = [GgufFamily.AttentionQkv] },
+            Gguf = new("qwen") { Fused = [GgufFamily.AttentionQkv], FeedForwardFactor = 2 },
         },
         new()
         {

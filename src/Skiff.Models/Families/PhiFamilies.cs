@@ -11,6 +11,8 @@ internal static class PhiFamilies
         {
             ModelType = "phi",
             Architecture = "PhiForCausalLM",
+            NormKey = "layer_norm_eps",
+            StatesRotaryShare = true,
             Describe = DescribePhi,
             Tensors = LlamaFamilies.Named(("final_norm", "model.final_layernorm"), ("output", "self_attn.dense"), ("up", "mlp.fc1"), ("down", "mlp.fc2"),
                 ("query_norm", "self_attn.q_layernorm"), ("key_norm", "self_attn.k_layernorm")),
@@ -30,6 +32,8 @@ internal static class PhiFamilies
             ModelType = "stablelm",
             Architecture = "StableLmForCausalLM",
             KeyNames = new Dictionary<string, string> { ["attention_bias"] = "use_qkv_bias" },
+            NormKey = "layer_norm_eps",
+            StatesRotaryShare = true,
             Describe = DescribeStableLm,
             Tensors = LlamaFamilies.Named(("query_norm", "self_attn.q_layernorm.norms.{i}"), ("key_norm", "self_attn.k_layernorm.norms.{i}")),
             Gguf = new("stablelm"),

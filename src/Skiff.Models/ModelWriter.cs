@@ -1,0 +1,124 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Skiff.Tensors;
+
+namespace Skiff.Models;
+
+/// <summary>Writes a model as a folder, a GGUF file or a llama2.c checkpoint. Each is there whole or not at all.</summary>
+public static class ModelWriter
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>Writes by the ending of <paramref name="path"/>: <c>.gguf</c>, <c>.bin</c> (llama2.c), or a folder in Hugging Face layout.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="path">File or folder.</param>
+    /// <param name="type">How matrices are stored; by default as they are. Rows that fill no blocks fall back to a type that fits.</param>
+    /// <exception cref="InvalidInputException">The target cannot hold this model or type; names the trait.</exception>
+    public static void Write(Model model, string path, TensorType? type = null)
+    {
+        if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+            WriteGguf(model, path, type);
+        else if (path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase))
+            WriteLlama2c(model, path, type);
+        else
+            WriteFolder(model, path, type);
+    }
+
+    private static void WriteFolder(Model model, string folder, TensorType? type)
+    {
+        if (type is { } asked && asked is not (TensorType.F32 or TensorType.F16 or TensorType.BF16 or TensorType.F64))
+            throw new InvalidInputException("--type", asked.Name(), "a model folder holds f64, f32, f16 or bf16; write a .gguf file for quantized types");
+        TensorType target = type ?? (model.Type.IsQuantized() ? TensorType.F32 : model.Type);
+        if (File.Exists(folder))
+            throw new InvalidInputException(folder, "output", "is a file; name a folder, or a file ending in .gguf or .bin");
+        Directory.CreateDirectory(folder);
+        JsonObject config = (JsonObject)model.Config.Source.DeepClone();
+        config["torch_dtype"] = target switch { TensorType.F64 => "float64", TensorType.F16 => "float16", TensorType.BF16 => "bfloat16", _ => "float32" };
+        IReadOnlyList<TensorEntry> entries = TensorAssembly.Entries(model.Config.Family.Tensors.Layout(model.Config), _ => target, model.Parameter);
+        // The weights come last but one: a folder with a config.json is whole.
+        if (model.HasTokenizer)
+            model.Tokenizer.Save(folder);
+        SafetensorsWriter.WriteFolder(folder, entries);
+        AtomicFile.WriteText(Path.Combine(folder, "generation_config.json"), GenerationConfig(model).ToJsonString(Indented));
+        AtomicFile.WriteText(Path.Combine(folder, "config.json"), config.ToJsonString(Indented));
+    }
+
+    private static JsonObject GenerationConfig(Model model)
+    {
+        JsonObject json = [];
+        foreach ((string key, int? id) in new[] { ("bos_token_id", model.HasTokenizer ? model.Tokenizer.BosId : null), ("eos_token_id", model.HasTokenizer ? model.Tokenizer.EosId : null) })
+        {
+            if (id is not null)
+                json[key] = id;
+        }
+
+        return json;
+    }
+
+    private static void WriteGguf(Model model, string path, TensorType? type)
+    {
+        GgufMetadata metadata = new();
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Path)).Replace(Zoo.Prefix, "");
+        GgufConfigWriter.Write(metadata, model.Config, name);
+        IReadOnlyList<TensorEntry> tensors =
+        [
+            .. GgufConfigWriter.RopeTensors(model.Config),
+            .. TensorAssembly.Entries(GgufLayout.Of(model.Config), stored => GgufTypeOf(stored, type, model), model.Parameter),
+        ];
+        ConfigDifference.Refuse(model.Config, GgufConfigReader.Read(metadata, tensors.ToDictionary(t => t.Name), path), path, "GGUF");
+        metadata.Add("general.file_type", GgufFileType(type ?? model.Type));
+        metadata.Add("general.quantization_version", 2u);
+        if (model.HasTokenizer)
+            model.Tokenizer.WriteGguf(metadata);
+        GgufWriter.Write(path, metadata, tensors);
+    }
+
+    private static TensorType GgufTypeOf(StoredTensor stored, TensorType? type, Model model)
+    {
+        // llama.cpp wants vectors, positions, routers and convolutions in single precision.
+        if (!stored.Parts[0].Parameter.IsMatrix)
+            return TensorType.F32;
+        TensorType wanted = type ?? model.Parameter(stored.Parts[0].Parameter.Name).Type;
+        return Fitting(wanted, stored.Shape[^1]);
+    }
+
+    /// <summary>The wanted type, or the nearest one whose blocks fill a row of this length.</summary>
+    internal static TensorType Fitting(TensorType wanted, long columns)
+    {
+        if (columns % wanted.BlockLength() == 0)
+            return wanted;
+        TensorType smaller = wanted switch
+        {
+            TensorType.Q4_K => TensorType.Q5_0,
+            TensorType.Q5_K => TensorType.Q5_1,
+            TensorType.Q6_K => TensorType.Q8_0,
+            _ => TensorType.F16,
+        };
+        return columns % smaller.BlockLength() == 0 ? smaller : TensorType.F16;
+    }
+
+    // The numbers of llama.cpp's llama_ftype.
+    private static uint GgufFileType(TensorType type) => type switch
+    {
+        TensorType.F16 => 1,
+        TensorType.Q4_0 => 2,
+        TensorType.Q4_1 => 3,
+        TensorType.Q8_0 => 7,
+        TensorType.Q5_0 => 8,
+        TensorType.Q5_1 => 9,
+        TensorType.Q4_K => 14,
+        TensorType.Q5_K => 16,
+        TensorType.Q6_K => 18,
+        TensorType.BF16 => 32,
+        _ => 0,
+    };
+
+    private static void WriteLlama2c(Model model, string path, TensorType? type)
+    {
+        if (type is not (null or TensorType.F32))
+            throw new InvalidInputException("--type", type.Value.Name(), "a llama2.c file holds f32");
+        Llama2cHeader header = Llama2cTensors.HeaderOf(model.Config, path);
+        Dictionary<string, TensorEntry> entries = TensorAssembly.Entries(Llama2cTensors.Layout(model.Config), _ => TensorType.F32, model.Parameter).ToDictionary(e => e.Name);
+        Llama2cWriter.Write(path, header, version: 0, name => entries[name].Load());
+    }
+}

@@ -1,0 +1,70 @@
+using Skiff.Tensors;
+
+namespace Skiff.Models;
+
+/// <summary>A model with random weights: an architecture to load, time and train, with a tokenizer that covers its vocabulary.</summary>
+public static class RandomModel
+{
+    /// <summary>
+    /// Matrices from N(0, 0.02^2), norm gains at 1, biases at 0. Each parameter has its own stream of random numbers, from the seed and
+    /// its name, so that the same seed gives the same numbers whatever format or order they are written in.
+    /// </summary>
+    /// <param name="path">Name for messages and files.</param>
+    /// <param name="config">The architecture.</param>
+    /// <param name="seed">Any number.</param>
+    /// <param name="type">The number type the model counts as having.</param>
+    public static Model Create(string path, ModelConfig config, int seed, TensorType type)
+    {
+        Dictionary<string, Parameter> parameters = ParameterList.Of(config).ToDictionary(p => p.Name);
+        return new Model(path, config, name => Fill(parameters[name], config, seed), () => ByteLevelTokenizer.Create(config.VocabSize), type);
+    }
+
+    private static Tensor Fill(Parameter parameter, ModelConfig config, int seed)
+    {
+        Tensor tensor = Tensor.Allocate(TensorType.F32, parameter.Shape);
+        bool norm = parameter.Module.EndsWith("_norm", StringComparison.Ordinal);
+        float constant = norm && parameter.Kind == "weight" ? 1 - config.Norm.GainOffset : 0;
+        bool random = !norm && parameter.Kind != "bias" && !parameter.Kind.EndsWith("_bias", StringComparison.Ordinal);
+        Parallel.For(0, parameter.Rows, row =>
+        {
+            Span<float> values = parameter.Shape.Length == 1 ? tensor.Floats().Slice((int)row, 1) : Row(tensor, parameter, row);
+            if (!random)
+                values.Fill(constant);
+            else
+                Gaussian(values, Hash(parameter.Name, seed, row));
+        });
+        return tensor;
+    }
+
+    private static Span<float> Row(Tensor tensor, Parameter parameter, long row)
+    {
+        Tensor matrix = tensor.Reshape(parameter.Rows, parameter.Columns);
+        return System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(matrix.MutableRowBytes(row));
+    }
+
+    // FNV-1a over the name, then the seed and the row.
+    private static ulong Hash(string name, int seed, long row)
+    {
+        ulong hash = 0xcbf29ce484222325;
+        foreach (char c in name)
+            hash = (hash ^ c) * 0x100000001b3;
+        return (hash ^ (uint)seed) * 0x100000001b3 ^ (ulong)row * 0x9E3779B97F4A7C15;
+    }
+
+    // Sums of four 16-bit numbers are near enough to normal here, and ten times faster than the Box-Muller form.
+    private static void Gaussian(Span<float> values, ulong state)
+    {
+        const float Deviation = 0.02f;
+        float scale = Deviation / MathF.Sqrt(4 * 65536f * 65536f / 12);
+        for (int i = 0; i < values.Length; i++)
+        {
+            // splitmix64
+            ulong z = state += 0x9E3779B97F4A7C15;
+            z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+            z = (z ^ z >> 27) * 0x94D049BB133111EB;
+            z ^= z >> 31;
+            int sum = (int)((z & 0xFFFF) + (z >> 16 & 0xFFFF) + (z >> 32 & 0xFFFF) + (z >> 48));
+            values[i] = (sum - 2 * 65535) * scale;
+        }
+    }
+}
