@@ -42,12 +42,39 @@ public static class NumberFormats
             case TensorType.U8 or TensorType.Bool:
                 Convert(source, destination);
                 break;
+            case TensorType.Q4_0:
+                Q4_0.Decode(source, destination);
+                break;
+            case TensorType.Q4_1:
+                Q4_1.Decode(source, destination);
+                break;
+            case TensorType.Q5_0:
+                Q5_0.Decode(source, destination);
+                break;
+            case TensorType.Q5_1:
+                Q5_1.Decode(source, destination);
+                break;
+            case TensorType.Q8_0:
+                Q8_0.Decode(source, destination);
+                break;
+            case TensorType.Q4_K:
+                Q4K.Decode(source, destination);
+                break;
+            case TensorType.Q5_K:
+                Q5K.Decode(source, destination);
+                break;
+            case TensorType.Q6_K:
+                Q6K.Decode(source, destination);
+                break;
             default:
                 throw new NotSupportedException($"{type.Name()} cannot be decoded");
         }
     }
 
-    /// <summary>Encodes whole blocks, rounding to nearest even, or by the block layout's reference method.</summary>
+    /// <summary>
+    /// Encodes whole blocks, rounding to nearest even, or by the block layout's reference method. A block that holds a NaN
+    /// or an infinity becomes NaN throughout; values beyond what a half-precision scale reaches become infinite or NaN.
+    /// </summary>
     public static void Encode(TensorType type, ReadOnlySpan<float> source, Span<byte> destination)
     {
         if (destination.Length != type.ByteLength(source.Length))
@@ -69,6 +96,30 @@ public static class NumberFormats
                 Span<ushort> bits = MemoryMarshal.Cast<byte, ushort>(destination);
                 for (int i = 0; i < source.Length; i++)
                     bits[i] = ToBFloat16(source[i]);
+                break;
+            case TensorType.Q4_0:
+                Q4_0.Encode(source, destination);
+                break;
+            case TensorType.Q4_1:
+                Q4_1.Encode(source, destination);
+                break;
+            case TensorType.Q5_0:
+                Q5_0.Encode(source, destination);
+                break;
+            case TensorType.Q5_1:
+                Q5_1.Encode(source, destination);
+                break;
+            case TensorType.Q8_0:
+                Q8_0.Encode(source, destination);
+                break;
+            case TensorType.Q4_K:
+                Q4K.Encode(source, destination);
+                break;
+            case TensorType.Q5_K:
+                Q5K.Encode(source, destination);
+                break;
+            case TensorType.Q6_K:
+                Q6K.Encode(source, destination);
                 break;
             default:
                 throw new NotSupportedException($"{type.Name()} is not a type that weights are written in");

@@ -1,0 +1,47 @@
+using System.Buffers.Binary;
+using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
+
+namespace Skiff.Tensors;
+
+/// <summary>
+/// 32 values in 24 bytes: half scale d, half minimum m, 32 bits that are the fifth bit of each code, then 16 bytes that
+/// hold the low four bits of value i and, above them, of value i + 16. value = code * d + m; the codes span least to
+/// greatest value.
+/// </summary>
+internal static class Q5_1
+{
+    private const int Bytes = 24;
+
+    /// <summary>Whole blocks to floats.</summary>
+    public static void Decode(ReadOnlySpan<byte> source, Span<float> destination)
+    {
+        for (; destination.Length > 0; source = source[Bytes..], destination = destination[BlockMath.Group..])
+        {
+            float scale = BlockMath.Half(source), least = BlockMath.Half(source[2..]);
+            int fifth = BinaryPrimitives.ReadInt32LittleEndian(source[4..]);
+            Vector128<byte> pairs = BlockMath.Load(source[8..]);
+            BlockMath.Scale((pairs & Vector128.Create((byte)15)) | BlockMath.Spread(fifth, 16), scale, least, destination);
+            BlockMath.Scale((pairs >> 4) | BlockMath.Spread(fifth >> 16, 16), scale, least, destination[16..]);
+        }
+    }
+
+    /// <summary>Whole blocks from floats.</summary>
+    public static void Encode(ReadOnlySpan<float> source, Span<byte> destination)
+    {
+        for (; source.Length > 0; source = source[BlockMath.Group..], destination = destination[Bytes..])
+        {
+            ReadOnlySpan<float> values = source[..BlockMath.Group];
+            if (BlockMath.IsDamaged(values, destination[..Bytes], 0))
+                continue;
+            float least = TensorPrimitives.Min(values);
+            float scale = (TensorPrimitives.Max(values) - least) / 31;
+            BlockMath.Half(destination, scale);
+            BlockMath.Half(destination[2..], least);
+            Vector256<byte> codes = BlockMath.Codes(values, least, BlockMath.Inverse(scale), 0.5f, 31);
+            BinaryPrimitives.WriteUInt32LittleEndian(destination[4..], BlockMath.Gather(codes, 16));
+            codes &= Vector256.Create((byte)15);
+            (codes.GetLower() | (codes.GetUpper() << 4)).CopyTo(destination[8..]);
+        }
+    }
+}
