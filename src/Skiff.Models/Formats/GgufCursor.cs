@@ -8,9 +8,6 @@ namespace Skiff.Models;
 /// <summary>Reads GGUF's little-endian numbers, strings and values; checks what is left before it takes memory.</summary>
 internal ref struct GgufCursor(ReadOnlySpan<byte> bytes, string source)
 {
-    /// <summary>Arrays in arrays in ...: nothing published goes beyond 1.</summary>
-    private const int DeepestArray = 4;
-
     private static readonly UTF8Encoding Utf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
     private readonly ReadOnlySpan<byte> _bytes = bytes;
 
@@ -107,8 +104,8 @@ internal ref struct GgufCursor(ReadOnlySpan<byte> bytes, string source)
                     texts[i] = Text(key);
                 return texts;
             default:
-                if (depth == DeepestArray)
-                    throw new InvalidInputException(source, key, $"arrays are nested deeper than {DeepestArray}");
+                if (depth == GgufValueTypes.DeepestArray)
+                    throw new InvalidInputException(source, key, $"arrays are nested deeper than {GgufValueTypes.DeepestArray}");
                 Array[] lists = count == 0 ? [] : new Array[count];
                 for (int i = 0; i < count; i++)
                     lists[i] = List(key, depth + 1);

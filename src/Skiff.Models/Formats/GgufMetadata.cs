@@ -39,8 +39,8 @@ public sealed class GgufMetadata : IReadOnlyCollection<KeyValuePair<string, obje
     public void Add(string key, object value)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
-        if (GgufValueTypes.Of(value.GetType()) is null)
-            throw new ArgumentException($"gguf cannot hold a {value.GetType()}", nameof(value));
+        if (!GgufValueTypes.Holds(value))
+            throw new ArgumentException($"gguf cannot hold this {value.GetType()}", nameof(value));
         _values.Add(key, value);
     }
 

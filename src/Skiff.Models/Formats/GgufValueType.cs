@@ -21,6 +21,9 @@ internal enum GgufValueType : uint
 /// <summary>Between GGUF's value types and the runtime's.</summary>
 internal static class GgufValueTypes
 {
+    /// <summary>Arrays in arrays in ...: nothing published goes beyond 1.</summary>
+    public const int DeepestArray = 4;
+
     /// <summary>The fewest bytes one value takes in a file: strings and arrays at least their length; 0 for an unknown type.</summary>
     public static int LeastBytes(this GgufValueType type) => type switch
     {
@@ -30,6 +33,15 @@ internal static class GgufValueTypes
         GgufValueType.U64 or GgufValueType.I64 or GgufValueType.F64 or GgufValueType.Text => 8,
         GgufValueType.List => 12,
         _ => 0,
+    };
+
+    /// <summary>True if the format can hold the value with all that is in it.</summary>
+    public static bool Holds(object? value, int depth = 0) => value switch
+    {
+        null => false,
+        string[] texts => Array.TrueForAll(texts, text => text is not null),
+        Array[] lists => depth < DeepestArray - 1 && Array.TrueForAll(lists, list => Holds(list, depth + 1)),
+        _ => Of(value.GetType()) is not null,
     };
 
     /// <summary>The type a runtime value is stored as; null for one the format cannot hold.</summary>

@@ -7,9 +7,9 @@ public sealed class SafetensorsFileTests : IDisposable
 {
     private const string A = "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}";
     private const string B = "{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
-    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("skiff-safetensors-");
+    private readonly TemporaryFolder _folder = new();
 
-    public void Dispose() => _folder.Delete(recursive: true);
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public void ThePublishedSamplesAreRead()
@@ -25,7 +25,7 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public unsafe void ATensorOffItsBorderIsCopiedToOne()
     {
-        string path = Write("odd.safetensors", SafetensorsBytes.Of("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[1,17]}}", 17));
+        string path = _folder.Write("odd.safetensors", SafetensorsBytes.Of("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"b\":{\"dtype\":\"F64\",\"shape\":[2],\"data_offsets\":[1,17]}}", 17));
         using SafetensorsFile file = SafetensorsFile.Open(path);
         Assert.Equal(0, (nint)file.Tensors["b"].Data % 8);
         Assert.Equal(Enumerable.Range(1, 16).Select(i => (byte)i), file.Tensors["b"].Bytes().ToArray());
@@ -34,14 +34,14 @@ public sealed class SafetensorsFileTests : IDisposable
     [Fact]
     public void AFolderIsReadByItsFileOrItsIndex()
     {
-        Assert.Equal($"{_folder.FullName}: model.safetensors: not found, nor model.safetensors.index.json: not a model folder", Refusal());
-        Write("1.safetensors", SafetensorsBytes.Of(A, 2));
-        Write("2.safetensors", SafetensorsBytes.Of(B, 1));
+        Assert.Equal($"{_folder.Path}: model.safetensors: not found, nor model.safetensors.index.json: not a model folder", Refusal());
+        _folder.Write("1.safetensors", SafetensorsBytes.Of(A, 2));
+        _folder.Write("2.safetensors", SafetensorsBytes.Of(B, 1));
         Index("{\"metadata\":{\"total_size\":3},\"weight_map\":{\"b\":\"2.safetensors\",\"a\":\"1.safetensors\"}}");
-        using (SafetensorsFile sharded = SafetensorsFile.Open(_folder.FullName))
+        using (SafetensorsFile sharded = SafetensorsFile.Open(_folder.Path))
             Assert.Equal(["a", "b"], sharded.Tensors.Keys);
-        Write("model.safetensors", SafetensorsBytes.Of(A, 2));
-        using SafetensorsFile single = SafetensorsFile.Open(_folder.FullName);
+        _folder.Write("model.safetensors", SafetensorsBytes.Of(A, 2));
+        using SafetensorsFile single = SafetensorsFile.Open(_folder.Path);
         Assert.Equal(["a"], single.Tensors.Keys);
     }
 
@@ -63,27 +63,20 @@ public sealed class SafetensorsFileTests : IDisposable
     [InlineData("{\"weight_map\":{\"a\":\"1.safetensors\",\"c\":\"2.safetensors\"}}", "weight_map.b: is missing, but 2.safetensors holds the tensor")]
     public void ABadIndexIsRefused(string index, string problem)
     {
-        Write("1.safetensors", SafetensorsBytes.Of(A, 2));
-        Write("2.safetensors", SafetensorsBytes.Of(B, 1));
+        _folder.Write("1.safetensors", SafetensorsBytes.Of(A, 2));
+        _folder.Write("2.safetensors", SafetensorsBytes.Of(B, 1));
         Index(index);
-        Assert.Equal($"{Path.Combine(_folder.FullName, "model.safetensors.index.json")}: {problem}", Refusal());
+        Assert.Equal($"{_folder.File("model.safetensors.index.json")}: {problem}", Refusal());
     }
 
     [Fact]
     public void AnAbsentFileIsNamed()
     {
-        string path = Path.Combine(_folder.FullName, "none.safetensors");
+        string path = _folder.File("none.safetensors");
         Assert.Equal($"{path}: file: not found", Assert.Throws<InvalidInputException>(() => SafetensorsFile.Open(path)).Message);
     }
 
-    private string Refusal() => Assert.Throws<InvalidInputException>(() => SafetensorsFile.Open(_folder.FullName)).Message;
+    private string Refusal() => Assert.Throws<InvalidInputException>(() => SafetensorsFile.Open(_folder.Path)).Message;
 
-    private void Index(string json) => File.WriteAllText(Path.Combine(_folder.FullName, "model.safetensors.index.json"), json);
-
-    private string Write(string name, byte[] bytes)
-    {
-        string path = Path.Combine(_folder.FullName, name);
-        File.WriteAllBytes(path, bytes);
-        return path;
-    }
+    private void Index(string json) => File.WriteAllText(_folder.File("model.safetensors.index.json"), json);
 }
