@@ -15,9 +15,11 @@ public static class SafetensorsWriter
     /// <summary>Data bytes from which Hugging Face splits a model into shards: 5 GB.</summary>
     public const long DefaultShardBytes = 5_000_000_000;
 
+    // Loaders of Hugging Face refuse files whose metadata does not name the framework.
+    private static readonly Dictionary<string, string> DefaultMetadata = new() { ["format"] = "pt" };
     private static readonly JsonWriterOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Writes one file. Metadata is free text; Hugging Face wants <c>format: pt</c> in it.</summary>
+    /// <summary>Writes one file. Metadata is free text; without it, <c>format: pt</c> is written, which Hugging Face wants.</summary>
     /// <exception cref="InvalidInputException">
     /// A name comes twice, the format has no name for a tensor's type (it has none for quantized ones), the header grows too
     /// long, or the file cannot be written.
@@ -94,7 +96,8 @@ public static class SafetensorsWriter
         ArrayBufferWriter<byte> buffer = new();
         using Utf8JsonWriter json = new(buffer, Json);
         json.WriteStartObject();
-        if (metadata is { Count: > 0 })
+        metadata ??= DefaultMetadata;
+        if (metadata.Count > 0)
         {
             json.WriteStartObject("__metadata__");
             foreach ((string key, string value) in metadata)
