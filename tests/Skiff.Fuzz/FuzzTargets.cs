@@ -10,7 +10,12 @@ internal static class FuzzTargets
 {
     public static IReadOnlyDictionary<string, Action<byte[]>> All { get; } = new SortedDictionary<string, Action<byte[]>>(StringComparer.Ordinal)
     {
+        ["config.json"] = input => ModelConfig.Parse(input, "x"),
+        ["gguf"] = input => GgufHeader.Parse(input, input.Length, "x"),
         ["jsonl"] = input => Read("input.jsonl", input),
+        ["llama2c"] = input => Llama2cLayout.Parse(input, input.Length, "x"),
+        ["safetensors"] = input => SafetensorsHeader.Parse(input, input.Length, "x"),
+        ["safetensors.index.json"] = input => SafetensorsIndex.Parse(input, "x"),
         ["text.gz"] = input => Read("input.txt.gz", input),
     };
 

@@ -4,7 +4,7 @@ using Skiff.Models;
 
 namespace Skiff.Tests.Models.Tokenization;
 
-public sealed partial class BpeTrainerPropertyTests
+public sealed class BpeTrainerPropertyTests
 {
     [Theory]
     [InlineData("gpt2")]
@@ -26,18 +26,25 @@ public sealed partial class BpeTrainerPropertyTests
         }
     }
 
-    [Fact]
-    public void ItAgreesWithCountingEverythingAnewForEveryMerge()
+    [Theory]
+    [InlineData("gpt2", SplitPatterns.Gpt2)]
+    [InlineData("llama3", SplitPatterns.Llama3)]
+    [InlineData("qwen2", SplitPatterns.Qwen2)]
+    public void ItAgreesWithCountingEverythingAnewForEveryMerge(string pattern, string expression)
     {
-        for (int seed = 0; seed < 300; seed++)
+        Regex regex = new(expression, RegexOptions.CultureInvariant);
+        for (int seed = 0; seed < 100; seed++)
         {
             Random random = new(seed);
             // Few different letters make runs, overlaps and ties; many make the usual case.
-            string text = seed % 2 == 0 ? RandomText(random, 300) : string.Concat(Enumerable.Range(0, 200).Select(_ => "aaab "[random.Next(5)]));
-            ByteLevelVocabulary fast = BpeTrainerTests.Train([text + "x"], new() { VocabularySize = 330, SpecialTokens = [], MinFrequency = 1 }).Vocabulary;
-            (string Merges, string Tokens) slow = TrainSlowly(text + "x", 330);
-            Assert.Equal(slow.Merges, string.Join('\n', BpeTrainerTests.Spelled(fast)));
-            Assert.Equal(slow.Tokens, string.Join('\n', fast.Tokens));
+            string text = (seed % 2 == 0 ? RandomText(random, 250) : string.Concat(Enumerable.Range(0, 150).Select(_ => "aaab "[random.Next(5)]))) + "x";
+            // The platform's expressions see two characters outside the basic plane where the pattern means one.
+            text = text.Replace("🙂", "☺", StringComparison.Ordinal);
+            BpeTrainingResult fast = BpeTrainerTests.Train([text], new() { VocabularySize = 320, SpecialTokens = [], MinFrequency = 1, Pattern = pattern });
+            (string Merges, string Tokens, int Count) slow = TrainSlowly(regex, text, 320);
+            Assert.Equal(slow.Merges, string.Join('\n', BpeTrainerTests.Spelled(fast.Vocabulary)));
+            Assert.Equal(slow.Tokens, string.Join('\n', fast.Vocabulary.Tokens));
+            Assert.Equal(slow.Count, fast.Tokens);
         }
     }
 
@@ -58,9 +65,9 @@ public sealed partial class BpeTrainerPropertyTests
     }
 
     // The definition, word for word: count all pairs, join the best one everywhere, start again.
-    private static (string Merges, string Tokens) TrainSlowly(string text, int size)
+    private static (string Merges, string Tokens, int Count) TrainSlowly(Regex pattern, string text, int size)
     {
-        List<List<byte[]>> words = [.. Gpt2().Matches(text).Select(match => Encoding.UTF8.GetBytes(match.Value).Select(value => new[] { value }).ToList())];
+        List<List<byte[]>> words = [.. pattern.Matches(text).Select(match => Encoding.UTF8.GetBytes(match.Value).Select(value => new[] { value }).ToList())];
         List<string> merges = [], tokens = [];
         foreach (byte value in Enumerable.Range(0, 256).Select(b => (byte)b).OrderBy(b => ByteAlphabet.Chars[b]))
             tokens.Add(ByteAlphabet.TextOf([value]));
@@ -97,7 +104,7 @@ public sealed partial class BpeTrainerPropertyTests
             }
         }
 
-        return (string.Join('\n', merges), string.Join('\n', tokens));
+        return (string.Join('\n', merges), string.Join('\n', tokens), words.Sum(word => word.Count));
     }
 
     private static bool IsBetter((int Count, byte[] First, byte[] Second) one, (int Count, byte[] First, byte[] Second) other)
@@ -107,7 +114,4 @@ public sealed partial class BpeTrainerPropertyTests
             order = one.First.AsSpan().SequenceCompareTo(other.First);
         return (order != 0 ? order : one.Second.AsSpan().SequenceCompareTo(other.Second)) > 0;
     }
-
-    [GeneratedRegex(@"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+", RegexOptions.CultureInvariant)]
-    private static partial Regex Gpt2();
 }
