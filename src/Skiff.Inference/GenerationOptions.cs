@@ -1,0 +1,20 @@
+namespace Skiff.Inference;
+
+/// <summary>When a generation ends, and what is told of its tokens.</summary>
+public sealed record GenerationOptions
+{
+    /// <summary>Tokens to generate, at least 1; null for as many as the context holds.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>Text that ends the generation and is not part of it.</summary>
+    public IReadOnlyList<string> Stop { get; init; } = [];
+
+    /// <summary>Ids that end the generation; null for the model's own (see <see cref="Generator.EndIds"/>).</summary>
+    public IReadOnlyCollection<int>? EndIds { get; init; }
+
+    /// <summary>Leaves special tokens out of the text.</summary>
+    public bool SkipSpecial { get; init; } = true;
+
+    /// <summary>Gives each token's natural-log probability under the model, before temperature and cuts.</summary>
+    public bool LogProbabilities { get; init; }
+}

@@ -1,0 +1,104 @@
+using System.Runtime.InteropServices;
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Inference;
+
+/// <summary>Continues a prompt token by token. Safe to use for one sequence after another, not for two at a time.</summary>
+public sealed class Generator
+{
+    // Between two pieces of a long prompt the caller can stop.
+    private const int PromptPiece = 256;
+
+    private readonly Decoder _decoder;
+    private readonly Tokenizer _tokenizer;
+
+    /// <summary>A generator over a decoder and the tokenizer that belongs to it.</summary>
+    public Generator(Decoder decoder, Tokenizer tokenizer)
+    {
+        _decoder = decoder;
+        _tokenizer = tokenizer;
+    }
+
+    /// <summary>
+    /// The ids that end a text: the tokenizer's end token, and its beginning token, which some models (llama2.c's) put
+    /// between two texts and none within one.
+    /// </summary>
+    public IReadOnlyCollection<int> EndIds =>
+        new[] { _tokenizer.EosId, _tokenizer.BosId }.OfType<int>().Distinct().ToArray();
+
+    /// <summary>The ids of a prompt; an empty one becomes the token that begins a text, as there must be one to go on from.</summary>
+    /// <exception cref="InvalidInputException">An empty prompt, and no such token.</exception>
+    public int[] PromptIds(string prompt)
+    {
+        int[] ids = _tokenizer.Encode(prompt);
+        if (ids.Length > 0)
+            return ids;
+        int? first = _tokenizer.BosId ?? _tokenizer.EosId;
+        return first is { } id ? [id] : throw new InvalidInputException("prompt", "text", "is empty, and the model has no token that begins a text");
+    }
+
+    /// <summary>The tokens that follow <paramref name="prompt"/>, as they are drawn; the last one says why it is the last.</summary>
+    /// <param name="prompt">Ids, at least one.</param>
+    /// <param name="sampler">Draws the tokens.</param>
+    /// <param name="options">When to end.</param>
+    /// <param name="stop">Ends the enumeration with an <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="InvalidInputException">The prompt and the tokens asked for do not fit the context; the message names its limit.</exception>
+    public IEnumerable<GeneratedToken> Generate(int[] prompt, ISampler sampler, GenerationOptions options, CancellationToken stop = default)
+    {
+        int limit = _decoder.MaxPositions;
+        if (prompt.Length == 0)
+            throw new InvalidInputException("prompt", "tokens", "there must be at least one");
+        if (prompt.Length > limit)
+            throw new InvalidInputException("prompt", "tokens", $"{prompt.Length} are more than this model's limit of {limit} positions; shorten the prompt");
+        // The last token drawn takes no position of its own.
+        int room = limit - prompt.Length + 1;
+        int count = options.MaxTokens ?? room;
+        if (count < 1)
+            throw new InvalidInputException("generation", "max-tokens", $"must be at least 1, not {count}");
+        if (count > room)
+            throw new InvalidInputException("generation", "max-tokens", $"{count} after {prompt.Length} of the prompt exceed this model's limit of {limit} positions; ask for at most {room}");
+        return Draw(prompt, sampler, options, count, new StopStrings(options.Stop), stop);
+    }
+
+    private IEnumerable<GeneratedToken> Draw(int[] prompt, ISampler sampler, GenerationOptions options, int count, StopStrings stops, CancellationToken stop)
+    {
+        IReadOnlyCollection<int> ends = options.EndIds ?? EndIds;
+        // The prompt goes through the stream unseen: whether a piece keeps its leading space hangs on what came before.
+        TokenStream text = _tokenizer.OpenStream(options.SkipSpecial);
+        foreach (int id in prompt)
+            text.Append(id);
+        DecoderState state = _decoder.CreateState(prompt.Length + (options.MaxTokens ?? 0));
+        float[] logits = new float[_decoder.VocabularySize];
+        for (int start = 0; start < prompt.Length; start += PromptPiece)
+        {
+            stop.ThrowIfCancellationRequested();
+            _decoder.Forward(state, prompt.AsSpan(start, Math.Min(PromptPiece, prompt.Length - start)), logits);
+        }
+
+        List<int> history = [.. prompt];
+        for (int drawn = 1; ; drawn++)
+        {
+            stop.ThrowIfCancellationRequested();
+            int id = sampler.Sample(logits, CollectionsMarshal.AsSpan(history));
+            double? logProbability = options.LogProbabilities ? LogProbability.Of(logits, id) : null;
+            bool ended = ends.Contains(id);
+            string piece = stops.Append(ended ? "" : text.Append(id));
+            FinishReason? finish = stops.Found is not null ? FinishReason.StopString
+                : ended ? FinishReason.Stop
+                : drawn == count ? FinishReason.Length : null;
+            if (finish is FinishReason.Stop or FinishReason.Length)
+            {
+                piece += stops.Append(text.Flush()) + stops.Flush();
+                if (stops.Found is not null)
+                    finish = FinishReason.StopString;
+            }
+
+            yield return new GeneratedToken(id, piece, logProbability, finish);
+            if (finish is not null)
+                yield break;
+            history.Add(id);
+            _decoder.Forward(state, [id], logits);
+        }
+    }
+}
