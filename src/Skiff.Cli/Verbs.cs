@@ -3,5 +3,5 @@ namespace Skiff.Cli;
 /// <summary>Every verb, in the order of the help page.</summary>
 internal static class Verbs
 {
-    public static IEnumerable<Verb> All() => [TokenizerVerb.Create()];
+    public static IEnumerable<Verb> All() => [InfoVerb.Create(), ZooVerb.Create(), InitVerb.Create(), ConvertVerb.Create(), TokenizerVerb.Create()];
 }

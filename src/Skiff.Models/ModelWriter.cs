@@ -13,18 +13,33 @@ public static class ModelWriter
     /// <param name="model">The model.</param>
     /// <param name="path">File or folder.</param>
     /// <param name="type">How matrices are stored; by default as they are. Rows that fill no blocks fall back to a type that fits.</param>
+    /// <param name="progress">Told, after each tensor, how many values are written.</param>
     /// <exception cref="InvalidInputException">The target cannot hold this model or type; names the trait.</exception>
-    public static void Write(Model model, string path, TensorType? type = null)
+    public static void Write(Model model, string path, TensorType? type = null, Action<long>? progress = null)
     {
         if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
-            WriteGguf(model, path, type);
+            WriteGguf(model, path, type, progress);
         else if (path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase))
             WriteLlama2c(model, path, type);
         else
-            WriteFolder(model, path, type);
+            WriteFolder(model, path, type, progress);
     }
 
-    private static void WriteFolder(Model model, string folder, TensorType? type)
+    private static IReadOnlyList<TensorEntry> Counted(IReadOnlyList<TensorEntry> entries, Action<long>? progress)
+    {
+        long done = 0;
+        return [.. entries.Select(entry => entry with
+        {
+            Load = () =>
+            {
+                Tensor tensor = entry.Load();
+                progress?.Invoke(done += tensor.Count);
+                return tensor;
+            },
+        })];
+    }
+
+    private static void WriteFolder(Model model, string folder, TensorType? type, Action<long>? progress)
     {
         if (type is { } asked && asked is not (TensorType.F32 or TensorType.F16 or TensorType.BF16 or TensorType.F64))
             throw new InvalidInputException("--type", asked.Name(), "a model folder holds f64, f32, f16 or bf16; write a .gguf file for quantized types");
@@ -38,7 +53,7 @@ public static class ModelWriter
         // The weights come last but one: a folder with a config.json is whole.
         if (model.HasTokenizer)
             model.Tokenizer.Save(folder);
-        SafetensorsWriter.WriteFolder(folder, entries);
+        SafetensorsWriter.WriteFolder(folder, Counted(entries, progress));
         AtomicFile.WriteText(Path.Combine(folder, "generation_config.json"), GenerationConfig(model).ToJsonString(Indented));
         AtomicFile.WriteText(Path.Combine(folder, "config.json"), config.ToJsonString(Indented));
     }
@@ -55,7 +70,7 @@ public static class ModelWriter
         return json;
     }
 
-    private static void WriteGguf(Model model, string path, TensorType? type)
+    private static void WriteGguf(Model model, string path, TensorType? type, Action<long>? progress)
     {
         GgufMetadata metadata = new();
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Path)).Replace(Zoo.Prefix, "");
@@ -70,7 +85,9 @@ public static class ModelWriter
         metadata.Add("general.quantization_version", 2u);
         if (model.HasTokenizer)
             model.Tokenizer.WriteGguf(metadata);
-        GgufWriter.Write(path, metadata, tensors);
+        else
+            metadata.Add("tokenizer.ggml.model", "none");
+        GgufWriter.Write(path, metadata, Counted(tensors, progress));
     }
 
     private static TensorType GgufTypeOf(StoredTensor stored, TensorType? type, Model model)

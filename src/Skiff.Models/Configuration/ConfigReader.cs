@@ -136,10 +136,10 @@ internal sealed class ConfigReader(JsonObject json, string source)
     {
         try
         {
-            if (node is JsonValue value && value.TryGetValue(out T? result) && result is not null)
+            if (node is JsonValue && node.Deserialize<T>() is { } result)
                 return result;
         }
-        catch (Exception e) when (e is FormatException or InvalidOperationException or OverflowException)
+        catch (Exception e) when (e is JsonException or FormatException or InvalidOperationException or OverflowException)
         {
         }
 

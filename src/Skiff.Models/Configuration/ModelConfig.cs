@@ -165,9 +165,9 @@ public sealed record ModelConfig
     /// <summary>Number of stored numbers, each shared one once.</summary>
     public long ParameterCount => ParameterList.Of(this).Sum(p => p.Count);
 
-    /// <summary>The same without embedding tables and an untied head.</summary>
-    public long NonEmbeddingParameterCount =>
-        ParameterList.Of(this).Where(p => p.Name is not ("embedding.weight" or "position_embedding.weight" or "head.weight")).Sum(p => p.Count);
+    /// <summary>The same without what turns ids into vectors and back: embedding tables, their projections, the head.</summary>
+    public long NonEmbeddingParameterCount => ParameterList.Of(this)
+        .Where(p => p.Module is not ("embedding" or "position_embedding" or "embedding_projection" or "output_projection" or "head")).Sum(p => p.Count);
 
     /// <summary>Values of key and value that one position adds to a full cache, over all blocks.</summary>
     public long CacheValuesPerToken => Latent is { } latent

@@ -149,7 +149,7 @@ internal static class LlamaFamilies
         bool shared = r.Bool("layer_sharing", false);
         return config with
         {
-            TieWordEmbeddings = config.TieWordEmbeddings || r.Bool("share_embedding", false),
+            TieWordEmbeddings = r.Bool("share_embedding", false) || config.TieWordEmbeddings,
             Layers = shared ? [.. config.Layers.SelectMany(layer => new[] { layer, layer })] : config.Layers,
         };
     }

@@ -177,7 +177,9 @@ internal static class OtherFamilies
         r.Only("scale_attn_weights", true);
         int trained = r.Size("seq_length", 8192);
         ModelConfig config = StandardKeys.Read(r, new() { NormKey = "layer_norm_epsilon", MaxPositions = trained });
-        bool dynamic = r.Bool("use_dynamic_ntk", true);
+        // Both begin beyond the trained length; a model that never goes there has neither.
+        bool beyond = config.MaxPositionEmbeddings > trained;
+        bool dynamic = r.Bool("use_dynamic_ntk", true) && beyond, logarithmic = r.Bool("use_logn_attn", true) && beyond;
         return config with
         {
             Layers = [.. config.Layers.Select(layer => layer with
@@ -186,7 +188,7 @@ internal static class OtherFamilies
                 Rope = layer.Rope! with { Scaling = dynamic ? RopeScaling.QwenDynamic : RopeScaling.None, OriginalMaxPositionEmbeddings = trained },
             })],
             QkvBias = true,
-            LogAttentionLength = r.Bool("use_logn_attn", true) ? trained : 0,
+            LogAttentionLength = logarithmic ? trained : 0,
         };
     }
 

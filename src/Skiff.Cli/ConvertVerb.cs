@@ -1,0 +1,50 @@
+using System.CommandLine;
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Cli;
+
+/// <summary><c>skiff convert</c>: one form of a model to another.</summary>
+internal static class ConvertVerb
+{
+    public static Verb Create()
+    {
+        Argument<string> model = Flags.Model();
+        Argument<string> output = new("OUT") { Description = "A file ending in .gguf or .bin (llama2.c), or else a folder in Hugging Face layout." };
+        Option<TensorType?> type = TypeFlag.Create("by default as they are");
+        Option<string?> tokenizer = Flags.Text("--tokenizer", "PATH", "A tokenizer to put in, where the model has none or another is wanted.");
+        Verb verb = new("convert", "Write a model as a folder, a GGUF file or a llama2.c checkpoint.")
+        {
+            Examples =
+            [
+                "skiff convert my-model my-model.gguf --type q8_0",
+                "skiff convert model.gguf my-model --type bf16",
+                "skiff convert stories260K.bin stories260K --tokenizer tok512.bin",
+            ],
+        };
+        verb.Arguments.Add(model);
+        verb.Arguments.Add(output);
+        verb.Options.Add(type);
+        verb.Options.Add(tokenizer);
+        return verb.Runs((parse, stop) =>
+        {
+            string source = parse.GetValue(model)!, target = parse.GetValue(output)!;
+            if (Path.GetFullPath(source) == Path.GetFullPath(target))
+                throw new InvalidInputException(target, "OUT", "is the model itself; name another place");
+            Model opened = Model.Open(source, parse.GetValue(tokenizer));
+            Save(opened, target, parse.GetValue(type), parse.InvocationConfiguration.Error, stop);
+            return Program.Success;
+        });
+    }
+
+    /// <summary>Writes a model with progress on standard error.</summary>
+    internal static void Save(Model model, string target, TensorType? type, TextWriter error, CancellationToken stop)
+    {
+        using Progress progress = new(error, $"writing {Path.GetFileName(Path.TrimEndingDirectorySeparator(target))}", "values", model.Config.ParameterCount);
+        ModelWriter.Write(model, target, type, done =>
+        {
+            stop.ThrowIfCancellationRequested();
+            progress.Report(done);
+        });
+    }
+}

@@ -1,0 +1,33 @@
+using System.CommandLine;
+using Skiff.Tensors;
+
+namespace Skiff.Cli;
+
+/// <summary>The <c>--type</c> of a verb that writes weights.</summary>
+internal static class TypeFlag
+{
+    private static readonly TensorType[] s_types =
+    [
+        TensorType.F32, TensorType.F16, TensorType.BF16, TensorType.Q8_0, TensorType.Q4_0, TensorType.Q4_1, TensorType.Q5_0, TensorType.Q5_1,
+        TensorType.Q4_K, TensorType.Q5_K, TensorType.Q6_K,
+    ];
+
+    /// <summary>An optional number type for matrices; null where it is not given.</summary>
+    public static Option<TensorType?> Create(string absent) => new("--type")
+    {
+        Description = $"How matrices are stored: {string.Join(", ", s_types.Select(t => t.Name()))} (quantized types only in .gguf); {absent}.",
+        HelpName = "TYPE",
+        CustomParser = result =>
+        {
+            string text = result.Tokens[^1].Value;
+            foreach (TensorType type in s_types)
+            {
+                if (type.Name().Equals(text, StringComparison.OrdinalIgnoreCase))
+                    return type;
+            }
+
+            result.AddError($"--type takes one of {string.Join(", ", s_types.Select(t => t.Name()))}, not '{text}'");
+            return null;
+        },
+    };
+}

@@ -1,0 +1,69 @@
+using System.CommandLine;
+using System.Globalization;
+using Skiff.Models;
+
+namespace Skiff.Cli;
+
+/// <summary><c>skiff zoo</c>: the named architectures.</summary>
+internal static class ZooVerb
+{
+    public static Verb Create()
+    {
+        Argument<string?> filter = new("FILTER") { Description = "Part of a name, or a model_type.", Arity = ArgumentArity.ZeroOrOne };
+        Option<bool> json = Flags.Json();
+        Verb verb = new("zoo", "List the named architectures of published small models.")
+        {
+            Examples = ["skiff zoo", "skiff zoo qwen", "skiff info zoo:qwen2.5-0.5b"],
+        };
+        verb.Arguments.Add(filter);
+        verb.Options.Add(json);
+        return verb.Runs((parse, _) =>
+        {
+            string part = parse.GetValue(filter) ?? "";
+            (ZooEntry Entry, ModelConfig Config)[] entries =
+                [.. Zoo.Entries.Select(e => (e, e.Config)).Where(e => e.e.Name.Contains(part, StringComparison.OrdinalIgnoreCase) || e.Config.ModelType == part)];
+            if (entries.Length == 0)
+                Zoo.Find(part);
+            TextWriter output = parse.InvocationConfiguration.Output;
+            if (!parse.GetValue(json))
+            {
+                Output.Table(output, ["name", "date", "family", "parameters>", "non-embedding>", "layers>", "hidden>", "heads>", "kv>", "ffn>", "vocabulary>", "context>"],
+                    [.. entries.Select(e => Row(e.Entry, e.Config))]);
+                return Program.Success;
+            }
+
+            foreach ((ZooEntry entry, ModelConfig config) in entries)
+            {
+                Output.Json(output, writer =>
+                {
+                    writer.WriteString("name", entry.Name);
+                    writer.WriteString("title", entry.Title);
+                    writer.WriteString("date", entry.Date);
+                    writer.WriteString("survey", entry.Survey);
+                    if (entry.TrainTokensB is { } tokens)
+                        writer.WriteNumber("train_tokens_b", tokens);
+                    if (entry.Note is { } note)
+                        writer.WriteString("note", note);
+                    InfoVerb.WriteFigures(writer, config);
+                });
+            }
+
+            return Program.Success;
+        });
+    }
+
+    private static string[] Row(ZooEntry entry, ModelConfig config) =>
+    [
+        entry.Name, entry.Date, config.ModelType, Number(config.ParameterCount), Number(config.NonEmbeddingParameterCount), Number(config.NumHiddenLayers),
+        Number(config.HiddenSize), Range(config.Layers.Select(l => l.Heads)), Range(config.Layers.Select(l => l.KeyValueHeads)),
+        Range(config.Layers.Select(l => l.IntermediateSize)), Number(config.VocabSize), Number(config.MaxPositionEmbeddings),
+    ];
+
+    internal static string Number(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    internal static string Range(IEnumerable<int> values)
+    {
+        int least = values.Min(), most = values.Max();
+        return least == most ? Number(least) : $"{Number(least)}-{Number(most)}";
+    }
+}
