@@ -31,26 +31,50 @@ internal ref struct JsonCursor(ReadOnlySpan<byte> json, string source, string pa
     }
 
     /// <summary>Steps to the next key of the current object; false at its end.</summary>
-    public bool NextKey(out string key)
+    public bool NextKey()
     {
         Next();
-        key = Kind == JsonTokenType.PropertyName ? Text(part) : "";
         return Kind == JsonTokenType.PropertyName;
     }
+
+    /// <summary>The same, with the key's text.</summary>
+    public bool NextKey(out string key)
+    {
+        bool found = NextKey();
+        key = found ? Text(part) : "";
+        return found;
+    }
+
+    /// <summary>True if the current key or string is this one; takes no memory unless it is written with escapes.</summary>
+    public readonly bool Is(string text) => _reader.ValueIsEscaped ? Text(part) == text : _reader.ValueTextEquals(text);
 
     /// <summary>Steps to a string value.</summary>
     public string String(string field)
     {
-        Expect(JsonTokenType.String, field, "a string");
+        Next();
         return Text(field);
     }
 
-    /// <summary>The current token as a whole number of at least 0.</summary>
-    public readonly long Whole(string field)
+    /// <summary>The current key or string.</summary>
+    public readonly string Text(string field)
     {
-        if (Kind != JsonTokenType.Number || !_reader.TryGetInt64(out long value) || value < 0)
-            throw Refuse(field, "must be a whole number of at least 0 and below 2^63");
-        return value;
+        if (Kind is not (JsonTokenType.String or JsonTokenType.PropertyName))
+            throw Refuse(field, "must be a string");
+        try
+        {
+            return _reader.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Refuse(field, "a string is not valid UTF-8 or holds half a surrogate pair");
+        }
+    }
+
+    /// <summary>The current token as a whole number of at least 0.</summary>
+    public readonly bool TryWhole(out long value)
+    {
+        value = 0;
+        return Kind == JsonTokenType.Number && _reader.TryGetInt64(out value) && value >= 0;
     }
 
     /// <summary>Steps over the next value whatever it is.</summary>
@@ -80,18 +104,6 @@ internal ref struct JsonCursor(ReadOnlySpan<byte> json, string source, string pa
         catch (JsonException e)
         {
             throw Refuse(part, $"not valid JSON: {e.Message}");
-        }
-    }
-
-    private readonly string Text(string field)
-    {
-        try
-        {
-            return _reader.GetString()!;
-        }
-        catch (InvalidOperationException)
-        {
-            throw Refuse(field, "a string is not valid UTF-8 or holds half a surrogate pair");
         }
     }
 

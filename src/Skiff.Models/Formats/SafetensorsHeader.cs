@@ -14,8 +14,11 @@ internal sealed class SafetensorsHeader
     /// <summary>The header's longest length in bytes, as in the reference implementation.</summary>
     public const int LongestHeader = 100_000_000;
 
-    private const int LengthBytes = 8;
+    // Objects of many tiny entries outgrow the text they are read from; models have under 10,000 tensors.
+    private const int MostTensors = 1 << 18;
+    private const int MostPairs = 1 << 16;
     private const int MostDimensions = 32;
+    private const int LengthBytes = 8;
 
     /// <summary>The free text pairs under <c>__metadata__</c>.</summary>
     public Dictionary<string, string> Metadata { get; } = [];
@@ -53,6 +56,8 @@ internal sealed class SafetensorsHeader
         {
             if (!seen.Add(name))
                 throw new InvalidInputException(source, Field(name), "named twice in the header");
+            if (seen.Count > MostTensors)
+                throw new InvalidInputException(source, "header", $"names more than {MostTensors} tensors");
             if (name == "__metadata__")
                 ReadMetadata(ref json, source);
             else
@@ -68,62 +73,68 @@ internal sealed class SafetensorsHeader
         while (json.NextKey(out string key))
             if (!Metadata.TryAdd(key, json.String($"__metadata__.{key}")))
                 throw new InvalidInputException(source, $"__metadata__.{key}", "named twice in the header");
+            else if (Metadata.Count > MostPairs)
+                throw new InvalidInputException(source, "__metadata__", $"holds more than {MostPairs} texts");
     }
 
     private static TensorPlace ReadTensor(ref JsonCursor json, string name, long dataStart, long fileLength, string source)
     {
         string field = Field(name);
         string? dtype = null;
-        List<long>? shape = null, offsets = null;
+        Span<long> shape = stackalloc long[MostDimensions], offsets = stackalloc long[2];
+        int dimensions = -1, ends = -1;
         json.Expect(JsonTokenType.StartObject, field, "an object with dtype, shape and data_offsets");
-        while (json.NextKey(out string key))
+        while (json.NextKey())
         {
-            switch (key)
-            {
-                case "dtype" when dtype is null:
-                    dtype = json.String($"{field}.dtype");
-                    break;
-                case "shape" when shape is null:
-                    shape = ReadNumbers(ref json, $"{field}.shape", MostDimensions, source);
-                    break;
-                case "data_offsets" when offsets is null:
-                    offsets = ReadNumbers(ref json, $"{field}.data_offsets", 2, source);
-                    break;
-                case "dtype" or "shape" or "data_offsets":
-                    throw new InvalidInputException(source, $"{field}.{key}", "given twice");
-                default:
-                    json.Skip();
-                    break;
-            }
+            if (json.Is("dtype"))
+                dtype = dtype is null ? ReadType(ref json, field) : throw Twice("dtype");
+            else if (json.Is("shape"))
+                dimensions = dimensions < 0 ? ReadNumbers(ref json, shape, field, ".shape", source) : throw Twice("shape");
+            else if (json.Is("data_offsets"))
+                ends = ends < 0 ? ReadNumbers(ref json, offsets, field, ".data_offsets", source) : throw Twice("data_offsets");
+            else
+                json.Skip();
         }
 
-        if (dtype is null || shape is null || offsets is null)
-            throw new InvalidInputException(source, field, $"{(dtype is null ? "dtype" : shape is null ? "shape" : "data_offsets")} is missing");
+        if (dtype is null || dimensions < 0 || ends < 0)
+            throw new InvalidInputException(source, field, $"{(dtype is null ? "dtype" : dimensions < 0 ? "shape" : "data_offsets")} is missing");
         if (!SafetensorsTypes.TryParse(dtype, out TensorType type))
             throw new InvalidInputException(source, $"{field}.dtype", $"{dtype} is not supported; known are {SafetensorsTypes.Names}");
-        if (offsets.Count != 2 || offsets[0] > offsets[1])
+        if (ends != 2 || offsets[0] > offsets[1])
             throw new InvalidInputException(source, $"{field}.data_offsets", "must be [begin, end] with begin <= end");
         if (offsets[1] > fileLength - dataStart)
             throw new InvalidInputException(source, $"{field}.data_offsets", $"end at byte {offsets[1]} of {fileLength - dataStart}: the file is cut short");
-        long[] sizes = [.. shape];
+        long[] sizes = shape[..dimensions].ToArray();
         long bytes = TensorPlace.BytesOf(source, field, type, sizes);
         if (bytes != offsets[1] - offsets[0])
             throw new InvalidInputException(source, $"{field}.data_offsets", $"span {offsets[1] - offsets[0]} bytes, but {dtype} {TensorPlace.Text(sizes)} takes {bytes}");
         return new TensorPlace(name, type, sizes, dataStart + offsets[0], bytes);
+
+        InvalidInputException Twice(string key) => new(source, $"{field}.{key}", "given twice");
     }
 
-    private static List<long> ReadNumbers(ref JsonCursor json, string field, int most, string source)
+    // A known name is the one in the table: a copy for each tensor would outgrow the header.
+    private static string ReadType(ref JsonCursor json, string field)
     {
-        json.Expect(JsonTokenType.StartArray, field, "an array of whole numbers");
-        List<long> numbers = [];
+        json.Next();
+        return SafetensorsTypes.Find(in json) ?? json.Text($"{field}.dtype");
+    }
+
+    private static int ReadNumbers(ref JsonCursor json, scoped Span<long> numbers, string field, string key, string source)
+    {
+        json.Next();
+        if (json.Kind != JsonTokenType.StartArray)
+            throw new InvalidInputException(source, field + key, "must be an array of whole numbers");
+        int count = 0;
         for (json.Next(); json.Kind != JsonTokenType.EndArray; json.Next())
         {
-            if (numbers.Count == most)
-                throw new InvalidInputException(source, field, $"has more than {most} numbers");
-            numbers.Add(json.Whole(field));
+            if (count == numbers.Length)
+                throw new InvalidInputException(source, field + key, $"has more than {count} numbers");
+            if (!json.TryWhole(out numbers[count++]))
+                throw new InvalidInputException(source, field + key, "must be a whole number of at least 0 and below 2^63");
         }
 
-        return numbers;
+        return count;
     }
 
     private void CheckTiling(long dataStart, long fileLength, string source)

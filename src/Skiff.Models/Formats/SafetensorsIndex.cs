@@ -11,6 +11,9 @@ internal static class SafetensorsIndex
     /// <summary>The index's file name in a model folder.</summary>
     public const string FileName = "model.safetensors.index.json";
 
+    // Objects of many tiny entries outgrow the text they are read from; models have under 10,000 tensors.
+    private const int MostTensors = 1 << 18;
+
     /// <summary>Parses an index: tensor name to shard file name.</summary>
     /// <exception cref="InvalidInputException">The index is not valid, or a shard is not a plain file name.</exception>
     public static Dictionary<string, string> Parse(ReadOnlySpan<byte> json, string source)
@@ -18,16 +21,16 @@ internal static class SafetensorsIndex
         Dictionary<string, string>? map = null;
         JsonCursor cursor = new(json, source, "index");
         cursor.Expect(JsonTokenType.StartObject, "index", "a JSON object");
-        while (cursor.NextKey(out string key))
+        while (cursor.NextKey())
         {
-            if (key != "weight_map")
+            if (!cursor.Is("weight_map"))
             {
                 cursor.Skip();
                 continue;
             }
 
             if (map is not null)
-                throw new InvalidInputException(source, key, "given twice");
+                throw new InvalidInputException(source, "weight_map", "given twice");
             map = ReadMap(ref cursor, source);
         }
 
@@ -52,6 +55,8 @@ internal static class SafetensorsIndex
 
             if (!map.TryAdd(name, known))
                 throw new InvalidInputException(source, $"weight_map.{name}", "named twice");
+            if (map.Count > MostTensors)
+                throw new InvalidInputException(source, "weight_map", $"names more than {MostTensors} tensors");
         }
 
         return map;

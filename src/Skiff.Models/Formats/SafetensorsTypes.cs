@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Skiff.Tensors;
 
 namespace Skiff.Models;
@@ -13,6 +14,17 @@ internal static class SafetensorsTypes
 
     /// <summary>The names that can be read and written, for messages.</summary>
     public static string Names { get; } = string.Join(", ", Known.Select(k => k.Name));
+
+    /// <summary>The known name that the cursor's string equals; null if it is another or no string.</summary>
+    public static string? Find(in JsonCursor json)
+    {
+        if (json.Kind != JsonTokenType.String)
+            return null;
+        foreach ((string known, _) in Known)
+            if (json.Is(known))
+                return known;
+        return null;
+    }
 
     /// <summary>The type of a dtype name.</summary>
     public static bool TryParse(string name, out TensorType type)

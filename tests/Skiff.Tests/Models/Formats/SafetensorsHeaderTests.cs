@@ -9,6 +9,7 @@ public sealed class SafetensorsHeaderTests
 {
     [Theory]
     [InlineData("{}", 0)]
+    [InlineData("{\"a\":{\"\\u0064type\":\"\\u00558\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1)]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}   ", 16)]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},\"\":{\"dtype\":\"BOOL\",\"shape\":[0],\"data_offsets\":[4,4]}}", 4)]
     [InlineData("{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"I8\",\"extra\":[{\"x\":[1]}],\"shape\":[3],\"data_offsets\":[0,3]}}", 3)]
@@ -32,7 +33,8 @@ public sealed class SafetensorsHeaderTests
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\"}}", 0, "x: a.dtype: given twice")]
     [InlineData("{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "x: a.dtype: F8_E4M3 is not supported; known are F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL")]
     [InlineData("{\"a\":{\"dtype\":3,\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "x: a.dtype: must be a string")]
-    [InlineData("{\"a\":{\"dtype\":\"\\ud800\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "x: a.dtype: a string is not valid UTF-8 or holds half a surrogate pair")]
+    [InlineData("{\"a\":{\"d\\ud800\":1}}", 0, "x: header: a string is not valid UTF-8 or holds half a surrogate pair")]
+    [InlineData("{\"a\":{\"dtype\":\"\\ud800\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "x: header: a string is not valid UTF-8 or holds half a surrogate pair")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "x: a.shape: must be a whole number of at least 0 and below 2^63")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, "x: a.shape: must be a whole number of at least 0 and below 2^63")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[\"1\"],\"data_offsets\":[0,4]}}", 4, "x: a.shape: must be a whole number of at least 0 and below 2^63")]
