@@ -16,7 +16,7 @@ internal static class BpeTrainingBenchmark
         double[][] seconds = Bench.Interleave(Rounds, [.. threads.Select(count => (Action)(() =>
             last = BpeTrainer.Train([file], new() { VocabularySize = VocabularySize, Threads = count })))]);
 
-        Console.WriteLine($"childrens-books.jsonl.gz, {last!.Bytes} bytes of text, {last.PreTokens} pre-tokens ({last.DistinctPreTokens} distinct), {last.Vocabulary.Tokens.Count} entries, {Bench.Format(last.BytesPerToken)} bytes per token; median of {Rounds} interleaved rounds.");
+        Console.WriteLine($"childrens-books.jsonl.gz, {last!.Bytes} bytes of text, {last.PreTokens} pre-tokens ({last.DistinctPreTokens} distinct), {last.Tokenizer.VocabularySize} entries, {Bench.Format(last.BytesPerToken)} bytes per token; median of {Rounds} interleaved rounds.");
         Console.WriteLine();
         Console.WriteLine("| threads | seconds (median) | fastest | slowest | MB/s |");
         Console.WriteLine("| ---: | ---: | ---: | ---: | ---: |");

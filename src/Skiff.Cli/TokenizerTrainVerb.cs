@@ -66,9 +66,9 @@ internal static class TokenizerTrainVerb
         BpeTrainingResult result;
         using (Stages stages = new(streams.Error))
             result = BpeTrainer.Train(TextFiles.Find(names), options, stages, stop);
-        result.Vocabulary.Save(folder);
+        result.Tokenizer.Save(folder);
 
-        int entries = result.Vocabulary.Tokens.Count;
+        int entries = result.Tokenizer.VocabularySize;
         double seconds = watch.Elapsed.TotalSeconds;
         if (entries < options.VocabularySize)
             streams.Error.WriteLine($"{folder}: {entries} entries, not {options.VocabularySize}: the text has no more pairs seen {options.MinFrequency} times (more text or a smaller --min-frequency gives more)");
@@ -78,7 +78,7 @@ internal static class TokenizerTrainVerb
             {
                 writer.WriteString("folder", folder);
                 writer.WriteNumber("entries", entries);
-                writer.WriteNumber("merges", result.Vocabulary.Merges.Count);
+                writer.WriteNumber("merges", result.Merges);
                 writer.WriteNumber("bytes", result.Bytes);
                 writer.WriteNumber("pre_tokens", result.PreTokens);
                 writer.WriteNumber("distinct_pre_tokens", result.DistinctPreTokens);
@@ -90,7 +90,7 @@ internal static class TokenizerTrainVerb
 
         streams.Output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{folder}: {entries} entries, {result.Vocabulary.Merges.Count} merges, from {result.Bytes} bytes in {result.PreTokens} pre-tokens ({result.DistinctPreTokens} distinct), {result.BytesPerToken:0.00} bytes per token, {seconds:0.0} s"));
+            $"{folder}: {entries} entries, {result.Merges} merges, from {result.Bytes} bytes in {result.PreTokens} pre-tokens ({result.DistinctPreTokens} distinct), {result.BytesPerToken:0.00} bytes per token, {seconds:0.0} s"));
     }
 
     // One progress line a stage.

@@ -63,14 +63,8 @@ public static class BpeTrainer
     private static BpeTrainingResult Train(
         BpeTrainingOptions options, int chunkSize, IProgress<BpeTrainingProgress>? progress, Action<Func<string, TextChunker>> read, CancellationToken cancellation)
     {
-        KnownPattern pattern = options.Pattern switch
-        {
-            "gpt2" => KnownPattern.Gpt2,
-            "llama3" => KnownPattern.Llama3,
-            "qwen2" => KnownPattern.Qwen2,
-            _ => throw new InvalidInputException("pattern", options.Pattern, "not known: gpt2, llama3 or qwen2"),
-        };
-        ByteLevelVocabulary.CheckSpecialTokens(options.SpecialTokens);
+        (KnownPattern pattern, PreTokenizer cut) = ByteLevelParts.Pattern(options.Pattern);
+        ByteLevelParts.CheckSpecialTokens(options.SpecialTokens);
         int specials = options.SpecialTokens.Count;
         if (options.VocabularySize < 256 + specials)
             throw new InvalidInputException("vocabulary size", options.VocabularySize.ToString(), $"too small: 256 bytes and {specials} special tokens need {256 + specials}");
@@ -87,12 +81,16 @@ public static class BpeTrainer
         HashSet<string> reserved = [.. options.SpecialTokens];
         learner.Run(options.VocabularySize - specials, options.MinFrequency, bytes => !reserved.Contains(ByteAlphabet.TextOf(bytes)), progress, cancellation);
 
-        ByteLevelVocabulary vocabulary = new(
+        string? endOfText = specials > 0 ? options.SpecialTokens[0] : null;
+        Tokenizer tokenizer = ByteLevelParts.Build(
+            "trained tokenizer",
             [.. options.SpecialTokens, .. learner.Tokens.Select(token => ByteAlphabet.TextOf(token))],
             [.. learner.Merges.Select(pair => (pair.First + specials, pair.Second + specials))],
-            [.. Enumerable.Range(0, specials)],
-            options.Pattern);
-        return new BpeTrainingResult(vocabulary, counter.Bytes, counter.PreTokens, counter.Words.Count, learner.CountTokens() + counter.SpecialTokens);
+            Enumerable.Range(0, specials),
+            cut,
+            endOfText,
+            endOfText);
+        return new BpeTrainingResult(tokenizer, learner.Merges.Count, counter.Bytes, counter.PreTokens, counter.Words.Count, learner.CountTokens() + counter.SpecialTokens);
     }
 
     private static PreTokenCounter CountAll(BpeTrainingOptions options, KnownPattern pattern, int chunkSize, Action<Func<string, TextChunker>> read)

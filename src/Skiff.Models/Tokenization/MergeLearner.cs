@@ -31,8 +31,8 @@ internal sealed class MergeLearner : IComparer<MergeLearner.Rank>
     public MergeLearner(WordTable words)
     {
         int[] idOf = new int[256];
-        foreach (int value in Enumerable.Range(0, 256).OrderBy(value => ByteAlphabet.Chars[value]))
-            idOf[value] = Add([(byte)value]);
+        foreach (byte value in ByteLevelParts.ByteOrder)
+            idOf[value] = Add([value]);
         long length = 1L + words.Bytes + words.Count;
         if (length > Array.MaxLength)
             throw new InvalidInputException("text", "pre-tokens", $"{length} bytes of distinct pre-tokens, at most {Array.MaxLength} are possible: train on less text");

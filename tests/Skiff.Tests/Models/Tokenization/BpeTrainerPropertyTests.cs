@@ -42,20 +42,17 @@ public sealed class BpeTrainerPropertyTests
             text = text.Replace("🙂", "☺", StringComparison.Ordinal);
             BpeTrainingResult fast = BpeTrainerTests.Train([text], new() { VocabularySize = 320, SpecialTokens = [], MinFrequency = 1, Pattern = pattern });
             (string Merges, string Tokens, int Count) slow = TrainSlowly(regex, text, 320);
-            Assert.Equal(slow.Merges, string.Join('\n', BpeTrainerTests.Spelled(fast.Vocabulary)));
-            Assert.Equal(slow.Tokens, string.Join('\n', fast.Vocabulary.Tokens));
+            Assert.Equal(slow.Merges, string.Join('\n', BpeTrainerTests.Spelled(fast.Tokenizer)));
+            Assert.Equal(slow.Tokens, string.Join('\n', BpeTrainerTests.Tokens(fast.Tokenizer)));
             Assert.Equal(slow.Count, fast.Tokens);
         }
     }
 
-    private static string Describe(BpeTrainingResult result)
-    {
-        using MemoryStream json = new();
-        result.Vocabulary.WriteTokenizer(json);
-        return $"{result.Bytes} {result.PreTokens} {result.DistinctPreTokens} {result.Tokens} {Encoding.UTF8.GetString(json.ToArray())}";
-    }
+    private static string Describe(BpeTrainingResult result) => string.Join(
+        '\n',
+        [$"{result.Bytes} {result.PreTokens} {result.DistinctPreTokens} {result.Tokens}", .. BpeTrainerTests.Tokens(result.Tokenizer), .. BpeTrainerTests.Spelled(result.Tokenizer)]);
 
-    private static string RandomText(Random random, int length)
+    internal static string RandomText(Random random, int length)
     {
         string[] pieces = ["a", "b", "he", " ", "  ", "\n", "\r\n", "\t", ".", "!\n", "'s", "'ll", "12", "3", "é", "漢字", "。", "\u3000", "🙂", "a b", "<e>", "<", ".\n", "\u00a0"];
         StringBuilder text = new();
@@ -69,7 +66,7 @@ public sealed class BpeTrainerPropertyTests
     {
         List<List<byte[]>> words = [.. pattern.Matches(text).Select(match => Encoding.UTF8.GetBytes(match.Value).Select(value => new[] { value }).ToList())];
         List<string> merges = [], tokens = [];
-        foreach (byte value in Enumerable.Range(0, 256).Select(b => (byte)b).OrderBy(b => ByteAlphabet.Chars[b]))
+        foreach (byte value in ByteLevelParts.ByteOrder)
             tokens.Add(ByteAlphabet.TextOf([value]));
         while (tokens.Count < size)
         {

@@ -13,16 +13,16 @@ public sealed class BpeTrainerTests
     public void TheReferenceMergesAndVocabularyComeOutExactly(int threads)
     {
         string corpus = Data.File("tokenizers", "bpe-training", "corpus.en");
-        ByteLevelVocabulary trained = BpeTrainer.Train([corpus], new() { VocabularySize = 500, Threads = threads }, null, TestContext.Current.CancellationToken).Vocabulary;
+        Tokenizer trained = BpeTrainer.Train([corpus], new() { VocabularySize = 500, Threads = threads }, null, TestContext.Current.CancellationToken).Tokenizer;
 
         string[] merges = File.ReadAllLines(Data.File("tokenizers", "bpe-training", "train-bpe-reference-merges.txt"));
         Assert.Equal(243, merges.Length);
-        Assert.Equal(merges, trained.Merges.Select(pair => $"{trained.Tokens[pair.First]} {trained.Tokens[pair.Second]}"));
+        Assert.Equal(merges, Spelled(trained));
 
         Dictionary<string, int> vocabulary = JsonSerializer.Deserialize<Dictionary<string, int>>(
             File.ReadAllText(Data.File("tokenizers", "bpe-training", "train-bpe-reference-vocab.json")))!;
-        Assert.Equal(500, trained.Tokens.Count);
-        Assert.Equal(vocabulary.OrderBy(entry => entry.Value).Select(entry => entry.Key), trained.Tokens);
+        Assert.Equal(500, Tokens(trained).Length);
+        Assert.Equal(vocabulary.OrderBy(entry => entry.Value).Select(entry => entry.Key), Tokens(trained));
     }
 
     [Fact]
@@ -43,11 +43,12 @@ public sealed class BpeTrainerTests
     {
         BpeTrainingOptions options = new() { VocabularySize = 300, SpecialTokens = ["<|endoftext|>", "<|end|>", "<|end|> now"] };
         BpeTrainingResult result = Train(["text<|endoftext|>text<|end|> nowtext<|end|>text"], options);
-        Assert.Equal(["<|endoftext|>", "<|end|>", "<|end|> now", "!"], result.Vocabulary.Tokens.Take(4));
-        Assert.Equal([0, 1, 2], result.Vocabulary.SpecialIds);
+        Assert.Equal(["<|endoftext|>", "<|end|>", "<|end|> now", "!"], Tokens(result.Tokenizer).Take(4));
+        Assert.Equal([0, 1, 2], Enumerable.Range(0, 300).Where(result.Tokenizer.IsSpecial));
+        Assert.Equal((0, 0), (result.Tokenizer.BosId, result.Tokenizer.EosId));
         Assert.Equal(4, result.PreTokens);
         Assert.Equal(1, result.DistinctPreTokens);
-        Assert.Equal(["t e", "x t", "te xt"], Spelled(result.Vocabulary).Order(StringComparer.Ordinal).Order(Comparer<string>.Create((a, b) => a.Length - b.Length)));
+        Assert.Equal(["t e", "x t", "te xt"], Spelled(result.Tokenizer).Order(StringComparer.Ordinal).Order(Comparer<string>.Create((a, b) => a.Length - b.Length)));
         Assert.Equal(7, result.Tokens);
         Assert.Equal(47, result.Bytes);
     }
@@ -65,8 +66,8 @@ public sealed class BpeTrainerTests
     [InlineData("qwen2", "1")]
     public void ThePatternDecidesHowManyDigitsJoin(string pattern, string longest)
     {
-        ByteLevelVocabulary trained = Train(Enumerable.Repeat("1234567", 5), new() { VocabularySize = 400, Pattern = pattern }).Vocabulary;
-        Assert.Equal(longest, trained.Tokens.Where(token => token[0] == '1').MaxBy(token => token.Length));
+        Tokenizer trained = Train(Enumerable.Repeat("1234567", 5), new() { VocabularySize = 400, Pattern = pattern }).Tokenizer;
+        Assert.Equal(longest, Tokens(trained).Where(token => token[0] == '1').MaxBy(token => token.Length));
     }
 
     [Theory]
@@ -106,9 +107,9 @@ public sealed class BpeTrainerTests
     [Fact]
     public void NoMergedTokenIsSpelledLikeASpecialOne()
     {
-        ByteLevelVocabulary trained = Train(Enumerable.Repeat("go to", 9), new() { VocabularySize = 300, SpecialTokens = ["Ġto"] }).Vocabulary;
-        Assert.Single(trained.Tokens, "Ġto");
-        Assert.Equal(trained.Tokens.Count, trained.Tokens.Distinct().Count());
+        Tokenizer trained = Train(Enumerable.Repeat("go to", 9), new() { VocabularySize = 300, SpecialTokens = ["Ġto"] }).Tokenizer;
+        Assert.Single(Tokens(trained), "Ġto");
+        Assert.Equal(Tokens(trained).Length, Tokens(trained).Distinct().Count());
     }
 
     [Fact]
@@ -132,10 +133,12 @@ public sealed class BpeTrainerTests
     internal static BpeTrainingResult Train(IEnumerable<string> documents, BpeTrainingOptions options, int chunkSize = 1 << 18) =>
         BpeTrainer.TrainOnTexts(documents, options, chunkSize, TestContext.Current.CancellationToken);
 
-    internal static IEnumerable<string> Spelled(ByteLevelVocabulary vocabulary) =>
-        vocabulary.Merges.Select(pair => $"{vocabulary.Tokens[pair.First]} {vocabulary.Tokens[pair.Second]}");
+    internal static string[] Tokens(Tokenizer tokenizer) => [.. Enumerable.Range(0, tokenizer.VocabularySize).Select(id => tokenizer.TextOf(id)!)];
 
-    private static string[] Merges(string text, BpeTrainingOptions options) => [.. Spelled(Train([text], options).Vocabulary)];
+    internal static string[] Spelled(Tokenizer tokenizer) =>
+        [.. ((BpeModel)tokenizer.Spec.Model).Merges.ToArray().Select(merge => $"{tokenizer.TextOf(merge.Left)} {tokenizer.TextOf(merge.Right)}")];
+
+    private static string[] Merges(string text, BpeTrainingOptions options) => Spelled(Train([text], options).Tokenizer);
 
     private sealed class Collector(List<BpeTrainingProgress> seen) : IProgress<BpeTrainingProgress>
     {
