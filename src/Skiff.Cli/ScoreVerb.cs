@@ -45,7 +45,7 @@ internal static class ScoreVerb
         {
             Model opened = Model.Open(parse.GetValue(model)!, parse.GetValue(tokenizer));
             using JsonLines lines = JsonLines.Open(parse.GetValue(jsonl)!);
-            Scorer scorer = new(new Decoder(opened), opened.Tokenizer);
+            Scorer scorer = new(new Decoder(opened), opened.HasTokenizer ? opened.Tokenizer : null);
             TextWriter output = parse.InvocationConfiguration.Output;
             using Progress progress = new(parse.InvocationConfiguration.Error, "scoring", "bytes", lines.Length);
             List<TextScore> scores = [];
