@@ -49,6 +49,15 @@ internal static class Output
             json.WriteNullValue();
     }
 
+    /// <summary>A single-precision figure inside an array, with the digits that single precision needs.</summary>
+    public static void Figure(this Utf8JsonWriter json, float value)
+    {
+        if (float.IsFinite(value))
+            json.WriteNumberValue(value);
+        else
+            json.WriteNullValue();
+    }
+
     /// <summary>
     /// Rows under headings; a heading that ends in "&gt;" makes its column flush right. Boxed on a terminal, plain
     /// aligned columns when redirected.

@@ -12,7 +12,7 @@ internal static class UsageErrors
         Command command = parse.CommandResult.Command;
         bool isRoot = command is RootCommand;
         string where = isRoot ? "skiff" : $"skiff {command.Name}";
-        string? unknown = parse.UnmatchedTokens.Count > 0 ? parse.UnmatchedTokens[0] : OptionTakenAsArgument(parse);
+        string? unknown = OptionTakenAsArgument(parse) ?? (parse.UnmatchedTokens.Count > 0 ? parse.UnmatchedTokens[0] : null);
         string? problem = null;
         if (unknown is not null)
         {
@@ -26,19 +26,23 @@ internal static class UsageErrors
         }
         else if (parse.Errors.Count > 0)
         {
-            problem = $"{parse.Errors[0].Message.TrimEnd('.')} ('{where} --help' shows the usage)";
+            string message = command.Arguments.FirstOrDefault(a => a.Arity.MinimumNumberOfValues > 0 && parse.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing
+                ? $"{missing.Name} is missing"
+                : parse.Errors[0].Message.TrimEnd('.');
+            problem = $"{message} ('{where} --help' shows the usage)";
         }
 
         return problem is null ? null : isRoot ? problem : $"{command.Name}: {problem}";
     }
 
-    /// <summary>The known word within a third of its length in edits, or null.</summary>
+    /// <summary>The known word that this one begins, or that lies within a third of its length in edits; or null.</summary>
     internal static string? Nearest(string word, IEnumerable<string> known)
     {
         (string? Word, int Distance) best = (null, Math.Max(word.Length / 3, 1) + 1);
         foreach (string candidate in known)
         {
-            int distance = EditDistance(word, candidate);
+            bool begins = word.Length > 3 && candidate.StartsWith(word, StringComparison.Ordinal);
+            int distance = begins ? 0 : EditDistance(word, candidate);
             if (distance < best.Distance)
                 best = (candidate, distance);
         }

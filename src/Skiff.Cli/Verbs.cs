@@ -3,5 +3,14 @@ namespace Skiff.Cli;
 /// <summary>Every verb, in the order of the help page.</summary>
 internal static class Verbs
 {
-    public static IEnumerable<Verb> All() => [InfoVerb.Create(), ZooVerb.Create(), InitVerb.Create(), ConvertVerb.Create(), TokenizerVerb.Create()];
+    public static IEnumerable<Verb> All() =>
+    [
+        GenerateVerb.Create(),
+        ScoreVerb.Create(),
+        InfoVerb.Create(),
+        ZooVerb.Create(),
+        InitVerb.Create(),
+        ConvertVerb.Create(),
+        TokenizerVerb.Create(),
+    ];
 }

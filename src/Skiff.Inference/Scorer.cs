@@ -15,10 +15,10 @@ public sealed class Scorer
     private const int LogitsHeld = 1 << 22;
 
     private readonly Decoder _decoder;
-    private readonly Tokenizer _tokenizer;
+    private readonly Tokenizer? _tokenizer;
 
-    /// <summary>A scorer over a decoder and the tokenizer that belongs to it.</summary>
-    public Scorer(Decoder decoder, Tokenizer tokenizer)
+    /// <summary>A scorer over a decoder and the tokenizer that belongs to it; without one it scores ids alone.</summary>
+    public Scorer(Decoder decoder, Tokenizer? tokenizer)
     {
         _decoder = decoder;
         _tokenizer = tokenizer;
@@ -30,10 +30,14 @@ public sealed class Scorer
     /// <param name="visitor">Sees every position's logits.</param>
     /// <param name="stop">Ends the work with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="InvalidInputException">The text is longer than the context; the message names its limit.</exception>
-    public TextScore Score(string text, string source, LogitsVisitor? visitor = null, CancellationToken stop = default) =>
-        Score(_tokenizer.Encode(text), System.Text.Encoding.UTF8.GetByteCount(text), source, visitor, stop);
+    public TextScore Score(string text, string source, LogitsVisitor? visitor = null, CancellationToken stop = default)
+    {
+        if (_tokenizer is null)
+            throw new InvalidInputException(source, "text", "the model comes with no tokenizer; give ids, or name one with --tokenizer");
+        return Score(_tokenizer.Encode(text), System.Text.Encoding.UTF8.GetByteCount(text), source, visitor, stop);
+    }
 
-    /// <summary>Scores ids as they are; the bytes are those of the text they stand for, special tokens left out.</summary>
+    /// <summary>Scores ids as they are; the bytes are those of the text they stand for, special tokens left out (0 without a tokenizer).</summary>
     /// <inheritdoc cref="Score(string, string, LogitsVisitor?, CancellationToken)"/>
     public TextScore Score(int[] ids, string source, LogitsVisitor? visitor = null, CancellationToken stop = default)
     {
@@ -43,7 +47,8 @@ public sealed class Scorer
                 throw new InvalidInputException(source, "ids", $"{id} is not one of this model's {_decoder.VocabularySize} tokens");
         }
 
-        return Score(ids, System.Text.Encoding.UTF8.GetByteCount(_tokenizer.Decode(ids, skipSpecial: true)), source, visitor, stop);
+        int bytes = _tokenizer is null ? 0 : System.Text.Encoding.UTF8.GetByteCount(_tokenizer.Decode(ids, skipSpecial: true));
+        return Score(ids, bytes, source, visitor, stop);
     }
 
     private TextScore Score(int[] ids, int bytes, string source, LogitsVisitor? visitor, CancellationToken stop)

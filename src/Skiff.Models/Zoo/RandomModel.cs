@@ -16,7 +16,7 @@ public static class RandomModel
     public static Model Create(string path, ModelConfig config, int seed, TensorType type)
     {
         Dictionary<string, Parameter> parameters = ParameterList.Of(config).ToDictionary(p => p.Name);
-        return new Model(path, config, name => Fill(parameters[name], config, seed), () => Tokenizer.FromVocabulary(ByteLevelTokenizer.Create(config.VocabSize)), type);
+        return new Model(path, config, name => Fill(parameters[name], config, seed), () => ByteLevelTokenizer.Create(config.VocabSize), type);
     }
 
     private static Tensor Fill(Parameter parameter, ModelConfig config, int seed)
