@@ -10,14 +10,14 @@ internal static class UsageErrors
     public static string? Find(ParseResult parse)
     {
         Command command = parse.CommandResult.Command;
-        bool isRoot = command is RootCommand;
-        string where = isRoot ? "skiff" : $"skiff {command.Name}";
+        string verb = PathOf(parse.CommandResult);
+        string where = $"skiff {verb}".TrimEnd();
         string? unknown = OptionTakenAsArgument(parse) ?? (parse.UnmatchedTokens.Count > 0 ? parse.UnmatchedTokens[0] : null);
         string? problem = null;
         if (unknown is not null)
         {
             bool option = LooksLikeOption(unknown);
-            string kind = option ? "option" : isRoot ? "verb" : "argument";
+            string kind = option ? "option" : command.Subcommands.Count > 0 ? "verb" : "argument";
             IEnumerable<string> known = option
                 ? command.Options.Concat(parse.RootCommandResult.Command.Options.Where(o => o.Recursive)).SelectMany(o => o.Aliases.Append(o.Name))
                 : command.Subcommands.Select(c => c.Name);
@@ -26,13 +26,14 @@ internal static class UsageErrors
         }
         else if (parse.Errors.Count > 0)
         {
-            string message = command.Arguments.FirstOrDefault(a => a.Arity.MinimumNumberOfValues > 0 && parse.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing
-                ? $"{missing.Name} is missing"
-                : parse.Errors[0].Message.TrimEnd('.');
-            problem = $"{message} ('{where} --help' shows the usage)";
+            string usage = $"('{where} --help' shows the usage)";
+            Argument? missing = command.Arguments.FirstOrDefault(a => a.Arity.MinimumNumberOfValues > 0 && parse.GetResult(a) is not { Tokens.Count: > 0 });
+            problem = command.Subcommands.Count > 0 ? $"which verb? '{where} --help' lists them"
+                : missing is not null ? $"{missing.Name} is missing {usage}"
+                : $"{parse.Errors[0].Message.TrimEnd('.')} {usage}";
         }
 
-        return problem is null ? null : isRoot ? problem : $"{command.Name}: {problem}";
+        return problem is null || verb.Length == 0 ? problem : $"{verb}: {problem}";
     }
 
     /// <summary>The known word that this one begins, or that lies within a third of its length in edits; or null.</summary>
@@ -49,6 +50,10 @@ internal static class UsageErrors
 
         return best.Word;
     }
+
+    // "tokenizer train" for a verb inside a verb; nothing for the program itself.
+    private static string PathOf(CommandResult result) =>
+        result.Command is RootCommand ? "" : result.Parent is CommandResult parent ? $"{PathOf(parent)} {result.Command.Name}".TrimStart() : result.Command.Name;
 
     // The parser takes an unknown option for a verb's positional argument; after "--" that is what the user meant.
     private static string? OptionTakenAsArgument(ParseResult parse)

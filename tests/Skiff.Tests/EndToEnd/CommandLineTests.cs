@@ -18,6 +18,8 @@ public sealed class CommandLineTests
     [InlineData("generate m --sampler llama2c --top-k 3", "skiff: generate: --sampler and --top-k exclude each other ('skiff generate --help' shows the usage)")]
     [InlineData("generate m --steps 3", "skiff: generate: --steps needs --sampler llama2c; --max-tokens counts without it ('skiff generate --help' shows the usage)")]
     [InlineData("score m --jsonl a --logits", "skiff: score: --logits needs --json ('skiff score --help' shows the usage)")]
+    [InlineData("tokenizer", "skiff: tokenizer: which verb? 'skiff tokenizer --help' lists them")]
+    [InlineData("tokenizer trian", "skiff: tokenizer: unknown verb 'trian'; did you mean 'train'?")]
     [InlineData("", "skiff: which verb? 'skiff --help' lists them")]
     public void AWrongCommandLineIsOneLineAndExitCode2(string line, string problem)
     {
@@ -32,10 +34,19 @@ public sealed class CommandLineTests
         foreach (Verb verb in Verbs.All())
         {
             Assert.Contains($"  {verb.Name} ", list);
-            string page = CommandLine.Output(verb.Name, "--help");
-            Assert.Contains("Example", page);
-            Assert.All(verb.Examples, example => Assert.Contains($"skiff {verb.Name} ", example));
+            CheckHelp(verb, [verb.Name]);
         }
+    }
+
+    // A verb is done itself or has verbs of its own.
+    private static void CheckHelp(Verb verb, string[] path)
+    {
+        string page = CommandLine.Output([.. path, "--help"]);
+        Verb[] inner = [.. verb.Subcommands.OfType<Verb>()];
+        Assert.Equal(inner.Length == 0, page.Contains("Example"));
+        Assert.All(verb.Examples, example => Assert.Contains($"skiff {string.Join(' ', path)} ", example));
+        foreach (Verb part in inner)
+            CheckHelp(part, [.. path, part.Name]);
     }
 
     [Fact]
