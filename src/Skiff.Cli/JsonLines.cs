@@ -35,12 +35,6 @@ internal sealed class JsonLines : IDisposable
         _reader = new StreamReader(text, new UTF8Encoding(false, throwOnInvalidBytes: true));
     }
 
-    /// <summary>Bytes of the file; 0 where that is not known.</summary>
-    public long Length => _file.CanSeek ? _file.Length : 0;
-
-    /// <summary>Bytes of the file read so far; 0 where that is not known.</summary>
-    public long Position => _file.CanSeek ? _file.Position : 0;
-
     /// <summary>Names the file and the line of the last object, for messages.</summary>
     public string Source => $"{_path} line {_line}";
 
@@ -60,9 +54,45 @@ internal sealed class JsonLines : IDisposable
         }
     }
 
+    /// <summary>How many objects a file holds, for progress; 0 for standard input, which can be read only once.</summary>
+    /// <exception cref="InvalidInputException">The file is absent, cannot be read, or is damaged.</exception>
+    public static long Count(string path)
+    {
+        if (path == "-")
+            return 0;
+        using JsonLines lines = Open(path);
+        // A pipe under a file's name can also be read only once.
+        if (!lines._file.CanSeek)
+            throw new InvalidInputException(path, "file", "is a pipe; give '-' and feed it to standard input");
+        long count = 0;
+        while (lines.NextLine() is not null)
+            count++;
+        return count;
+    }
+
     /// <summary>The next object, or null at the end.</summary>
     /// <exception cref="InvalidInputException">The line is not a JSON object, not UTF-8, or the archive is damaged.</exception>
     public JsonElement? Next()
+    {
+        if (NextLine() is not { } line)
+            return null;
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(line);
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? document.RootElement.Clone()
+                : throw new InvalidInputException(Source, "line", "is not a JSON object");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidInputException(Source, "line", $"is not JSON: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Closes the file.</summary>
+    public void Dispose() => _reader.Dispose();
+
+    private string? NextLine()
     {
         try
         {
@@ -73,16 +103,7 @@ internal sealed class JsonLines : IDisposable
                 _line++;
             }
             while (line is not null && string.IsNullOrWhiteSpace(line));
-            if (line is null)
-                return null;
-            using JsonDocument document = JsonDocument.Parse(line);
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? document.RootElement.Clone()
-                : throw new InvalidInputException(Source, "line", "is not a JSON object");
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidInputException(Source, "line", $"is not JSON: {e.Message}", e);
+            return line;
         }
         catch (DecoderFallbackException e)
         {
@@ -93,9 +114,6 @@ internal sealed class JsonLines : IDisposable
             throw new InvalidInputException(_path, $"after line {_line}", $"the gzip data are damaged: {e.Message}", e);
         }
     }
-
-    /// <summary>Closes the file.</summary>
-    public void Dispose() => _reader.Dispose();
 
     private string? ReadLine()
     {

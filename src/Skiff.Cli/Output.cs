@@ -11,13 +11,11 @@ internal static class Output
 {
     private static readonly JsonWriterOptions s_json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    private static TextWriter? s_standard;
+
     /// <summary>Standard output as UTF-8 without a mark, "\n" line ends, buffered: flush what a reader waits for.</summary>
-    public static TextWriter Standard()
-    {
-        StreamWriter writer = new(OpenStandard(), new UTF8Encoding(false), 16384) { NewLine = "\n" };
-        Console.SetOut(writer);
-        return writer;
-    }
+    public static TextWriter Standard() =>
+        s_standard ??= new StreamWriter(OpenStandard(), new UTF8Encoding(false), 16384) { NewLine = "\n" };
 
     /// <summary>One JSON object on a line of its own; <paramref name="members"/> writes what is inside the braces.</summary>
     public static void Json(TextWriter output, Action<Utf8JsonWriter> members)
@@ -66,7 +64,7 @@ internal static class Output
     {
         bool[] right = headings.Select(h => h.EndsWith('>')).ToArray();
         string[] names = headings.Select(h => h.TrimEnd('>')).ToArray();
-        if (ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected)
+        if (ReferenceEquals(output, s_standard) && !Console.IsOutputRedirected)
         {
             Boxed(output, names, right, rows);
             return;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Skiff.Inference;
@@ -44,12 +45,15 @@ internal static class ScoreVerb
         return verb.Runs((parse, stop) =>
         {
             Model opened = Model.Open(parse.GetValue(model)!, parse.GetValue(tokenizer));
-            using JsonLines lines = JsonLines.Open(parse.GetValue(jsonl)!);
+            string path = parse.GetValue(jsonl)!;
+            long total = JsonLines.Count(path);
+            using JsonLines lines = JsonLines.Open(path);
             Scorer scorer = new(new Decoder(opened), opened.HasTokenizer ? opened.Tokenizer : null);
             TextWriter output = parse.InvocationConfiguration.Output;
-            using Progress progress = new(parse.InvocationConfiguration.Error, "scoring", "bytes", lines.Length);
+            using Progress progress = new(parse.InvocationConfiguration.Error, "scoring", "texts", total);
             List<TextScore> scores = [];
-            for (int texts = 1; lines.Next() is { } line; texts++)
+            Stopwatch watch = Stopwatch.StartNew();
+            for (long texts = 1, tokens = 0; lines.Next() is { } line; texts++)
             {
                 List<float[]>? rows = parse.GetValue(logits) ? [] : null;
                 TextScore score = Score(scorer, line, lines.Source, rows, stop);
@@ -57,7 +61,8 @@ internal static class ScoreVerb
                     WriteJson(output, score, rows);
                 else
                     scores.Add(score);
-                progress.Report(lines.Position, $"{texts} texts");
+                tokens += score.Ids.Length;
+                progress.Report(texts, $"{tokens / watch.Elapsed.TotalSeconds:0} tokens/s");
             }
 
             if (!parse.GetValue(json))

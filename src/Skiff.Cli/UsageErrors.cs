@@ -36,10 +36,10 @@ internal static class UsageErrors
         return problem is null || verb.Length == 0 ? problem : $"{verb}: {problem}";
     }
 
-    /// <summary>The known word that this one begins, or that lies within a third of its length in edits; or null.</summary>
+    /// <summary>The known word that this one begins, or the nearest within two edits (a third of a long word); or null.</summary>
     internal static string? Nearest(string word, IEnumerable<string> known)
     {
-        (string? Word, int Distance) best = (null, Math.Max(word.Length / 3, 1) + 1);
+        (string? Word, int Distance) best = (null, word.Length > 3 ? Math.Max(word.Length / 3, 2) + 1 : 2);
         foreach (string candidate in known)
         {
             bool begins = word.Length > 3 && candidate.StartsWith(word, StringComparison.Ordinal);
