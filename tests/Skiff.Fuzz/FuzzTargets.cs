@@ -14,9 +14,13 @@ internal static class FuzzTargets
         ["gguf"] = input => GgufHeader.Parse(input, input.Length, "x"),
         ["jsonl"] = input => Read("input.jsonl", input),
         ["llama2c"] = input => Llama2cLayout.Parse(input, input.Length, "x"),
+        ["llama2c-tokenizer"] = input => _ = new Tokenizer(Llama2cTokenizerReader.Read(input, "x")),
         ["safetensors"] = input => SafetensorsHeader.Parse(input, input.Length, "x"),
         ["safetensors.index.json"] = input => SafetensorsIndex.Parse(input, "x"),
+        ["sentencepiece"] = input => _ = new Tokenizer(SentencePieceReader.Read(input, "x")),
         ["text.gz"] = input => Read("input.txt.gz", input),
+        ["tiktoken"] = input => _ = new Tokenizer(TiktokenReader.Read(input, "x")),
+        ["tokenizer.json"] = input => Tokenizer.FromJson(input, "x"),
     };
 
     // Small chunks, so that short inputs are cut as well.
