@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Skiff.Tensors;
 
 namespace Skiff.Models;
 
@@ -61,10 +62,17 @@ internal static class HuggingFaceWriter
         json.WriteStartObject();
         if (spec.Config is JsonElement config)
         {
-            foreach (JsonProperty property in config.EnumerateObject())
+            try
             {
-                if (!own.Contains(property.Name))
-                    property.WriteTo(json);
+                foreach (JsonProperty property in config.EnumerateObject())
+                {
+                    if (!own.Contains(property.Name))
+                        property.WriteTo(json);
+                }
+            }
+            catch (InvalidOperationException e)
+            {
+                throw new InvalidInputException(spec.Source, HuggingFaceReader.ConfigFile, "holds half of a surrogate pair", e);
             }
         }
         else

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using System.Text;
 using System.Text.Json;
 using Skiff.Tensors;
@@ -116,6 +118,28 @@ internal sealed class UnigramModel : TokenModel
     }
 
     private void EncodeWord(ReadOnlySpan<char> word, Workspace workspace)
+    {
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(word);
+        if (bytes.Length > PieceCache.LongestPiece)
+        {
+            SearchWord(word, workspace);
+            return;
+        }
+
+        Vector256<byte> key = PieceCache.Key(bytes);
+        ReadOnlySpan<int> known = workspace.Cache.Find(key);
+        if (known.Length > 0)
+        {
+            workspace.Append(known);
+            return;
+        }
+
+        int start = workspace.Count;
+        SearchWord(word, workspace);
+        workspace.Cache.Add(key, workspace.Ids.AsSpan(start, workspace.Count - start));
+    }
+
+    private void SearchWord(ReadOnlySpan<char> word, Workspace workspace)
     {
         int length = word.Length;
         double[] best = ArrayPool<double>.Shared.Rent(length + 1);
