@@ -57,8 +57,8 @@ internal sealed class UnigramModel : TokenModel
     /// <summary>The log probability of a token.</summary>
     public double ScoreOf(int id) => _scores[id];
 
-    /// <summary>Reads the model object.</summary>
-    public static UnigramModel Read(JsonField node)
+    /// <summary>Reads the model object; <paramref name="special"/> tokens are never found in text.</summary>
+    public static UnigramModel Read(JsonField node, IReadOnlySet<string> special)
     {
         List<(string Text, int Id)> tokens = [];
         List<double> scores = [];
@@ -76,7 +76,7 @@ internal sealed class UnigramModel : TokenModel
         if (unknown >= tokens.Count || (unknown < 0 && node.TryGet("unk_id", out _)))
             throw node.Refuse($"unk_id {unknown} is outside the {tokens.Count} tokens");
         Vocabulary vocabulary = new(tokens, node.Source, list.Path);
-        return new UnigramModel(vocabulary, [.. scores], unknown, node.Bool("byte_fallback", false), static _ => false, node.Source);
+        return new UnigramModel(vocabulary, [.. scores], unknown, node.Bool("byte_fallback", false), id => special.Contains(vocabulary[id]!), node.Source);
     }
 
     /// <inheritdoc/>
