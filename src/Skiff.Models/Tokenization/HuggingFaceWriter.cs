@@ -107,16 +107,9 @@ internal static class HuggingFaceWriter
         }
     }
 
-    private static void Write(string path, Action<Utf8JsonWriter> write)
+    private static void Write(string path, Action<Utf8JsonWriter> write) => AtomicFile.Write(path, stream =>
     {
-        string temporary = path + ".tmp";
-        using (FileStream stream = new(temporary, FileMode.Create))
-        {
-            using (Utf8JsonWriter json = new(stream, s_options))
-                write(json);
-            stream.Flush(flushToDisk: true);
-        }
-
-        File.Move(temporary, path, overwrite: true);
-    }
+        using Utf8JsonWriter json = new(stream, s_options);
+        write(json);
+    });
 }

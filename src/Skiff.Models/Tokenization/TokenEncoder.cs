@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
+using Skiff.Tensors;
 
 namespace Skiff.Models;
 
@@ -7,6 +8,9 @@ namespace Skiff.Models;
 internal sealed unsafe class TokenEncoder
 {
     private const int Padding = 32;
+
+    // Three bytes a character must fit an array.
+    private const int LongestText = 500_000_000;
 
     private readonly TokenizerSpec _spec;
     private readonly int[] _before;
@@ -57,6 +61,8 @@ internal sealed unsafe class TokenEncoder
     /// <summary>Appends the ids of a text to the workspace.</summary>
     public void Encode(string text, Workspace workspace, bool addSpecial, bool parseSpecial)
     {
+        if (text.Length > LongestText)
+            throw new InvalidInputException("text", "length", $"{text.Length} characters are more than the {LongestText} one text may have; split it");
         if (addSpecial)
             workspace.Append(_before);
         AddedTokenMatcher matcher = parseSpecial ? _raw : _rawPlain;
