@@ -51,6 +51,15 @@ internal static class JinjaCase
 
     public static string Lower(string text) => Map(text, (builder, rune, at) => AppendLower(builder, text, rune, at));
 
+    /// <summary>The text for comparisons without case: upper case brought back to lower case, character by character.</summary>
+    public static string Fold(string text) => Map(text, (builder, rune, _) =>
+    {
+        if (rune.Value == 0x131)
+            Append(builder, rune);
+        else
+            builder.Append(string.Concat(JinjaText.CodePoints(Upper(rune.ToString())).Select(Lower)));
+    });
+
     /// <summary>The first character in title case, the rest in lower case.</summary>
     public static string Capitalize(string text) => Map(text, (builder, rune, at) =>
     {

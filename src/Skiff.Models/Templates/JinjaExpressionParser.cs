@@ -16,7 +16,7 @@ internal sealed class JinjaExpressionParser(JinjaTokenStream stream)
     }
 
     /// <summary>One expression, or several separated by commas as a tuple.</summary>
-    public JinjaExpression ParseTuple(bool withConditional = true, string? endName = null, bool explicitParentheses = false)
+    public JinjaExpression ParseTuple(bool withConditional = true, bool explicitParentheses = false)
     {
         int line = stream.Current.Line;
         List<JinjaExpression> items = [];
@@ -25,7 +25,7 @@ internal sealed class JinjaExpressionParser(JinjaTokenStream stream)
         {
             if (items.Count > 0)
                 stream.ExpectOperator(",");
-            if (IsTupleEnd(endName))
+            if (IsTupleEnd())
                 break;
             items.Add(Parse(withConditional));
             if (!stream.Current.IsOperator(","))
@@ -43,8 +43,8 @@ internal sealed class JinjaExpressionParser(JinjaTokenStream stream)
     /// <summary>A filter chain on an expression, or on nothing for blocks whose text is filtered.</summary>
     public JinjaExpression? ParseFilters(JinjaExpression? target, bool startInline = false) => _postfix.Filters(this, target, startInline);
 
-    private bool IsTupleEnd(string? endName) => stream.Current.Kind is JinjaTokenKind.VariableEnd or JinjaTokenKind.BlockEnd
-        || stream.Current.IsOperator(")") || (endName is not null && stream.Current.IsName(endName));
+    private bool IsTupleEnd() => stream.Current.Kind is JinjaTokenKind.VariableEnd or JinjaTokenKind.BlockEnd
+        || stream.Current.IsOperator(")");
 
     private JinjaExpression Conditional()
     {

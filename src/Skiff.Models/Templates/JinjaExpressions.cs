@@ -52,7 +52,7 @@ internal sealed class JinjaConditional(int line, JinjaExpression test, JinjaExpr
         if (JinjaTypes.IsTrue(frame.Runtime, test.Evaluate(frame)))
             return then.Evaluate(frame);
         return otherwise is not null ? otherwise.Evaluate(frame)
-            : frame.Runtime.Undefined("the inline if-expression was false and has no else");
+            : new JinjaUndefined("the inline if-expression was false and has no else", IsStrict: false);
     }
 }
 

@@ -18,11 +18,13 @@ internal sealed class JinjaFor(
         while (loop.MoveNext())
         {
             runtime.Step();
-            any = true;
             JinjaFrame inner = frame.Inner();
             target.Assign(inner, loop.Current);
             inner.Scope.Set("loop", loop);
-            if (Execute(body, inner) == JinjaSignal.Break)
+            JinjaSignal signal = Execute(body, inner);
+            // As in Jinja, only a round that reached its end keeps the else block from being rendered.
+            any |= signal == JinjaSignal.None;
+            if (signal == JinjaSignal.Break)
                 break;
         }
 

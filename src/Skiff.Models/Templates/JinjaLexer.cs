@@ -87,7 +87,12 @@ internal sealed class JinjaLexer
     {
         int close = _source.IndexOf("#}", _at, StringComparison.Ordinal);
         if (close < 0)
-            throw Fail("the comment has no end '#}'");
+        {
+            // Jinja misses the end of a comment or raw block only where something stands in it.
+            _at = _at == _source.Length ? _at : throw Fail("the comment has no end '#}'");
+            return;
+        }
+
         int begin = close > _at && _source[close - 1] is '-' or '+' ? close - 1 : close;
         _line += Newlines(_at, begin);
         Advance(begin, EndOf(begin, "#}"));
@@ -99,7 +104,11 @@ internal sealed class JinjaLexer
         {
             tag = _source.IndexOf("{%", tag, StringComparison.Ordinal);
             if (tag < 0)
-                throw Fail("the raw block has no end tag");
+            {
+                _at = _at == _source.Length ? _at : throw Fail("the raw block has no end tag");
+                return;
+            }
+
             _runtime.Step();
             if (RawTag(tag, "endraw", trim: true) is not (char sign, int end))
                 continue;

@@ -22,6 +22,8 @@ internal static class JinjaLookup
         JinjaOperators.Refuse(runtime, value);
         if (TryItem(runtime, value, key, out object? item))
             return item;
+        if (key is JinjaSlice)
+            throw runtime.Fail($"a {JinjaTypes.Name(value)} has no such slice");
         if (JinjaTypes.TryText(key, out string name))
             return TryAttribute(runtime, value, name, out object? attribute) ? attribute : MissingAttribute(runtime, value, name);
         return runtime.Undefined($"a {JinjaTypes.Name(value)} has no such element");

@@ -154,7 +154,7 @@ internal static class JinjaNumbers
     private static double TrueDivide(BigInteger left, BigInteger right)
     {
         if (left.IsZero)
-            return 0;
+            return right.Sign < 0 ? -0.0 : 0.0;
         int shift = (int)(66 - (left.GetBitLength() - right.GetBitLength()));
         BigInteger numerator = BigInteger.Abs(shift > 0 ? left << shift : left);
         BigInteger denominator = BigInteger.Abs(shift > 0 ? right : right << -shift);

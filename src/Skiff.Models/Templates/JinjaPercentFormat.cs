@@ -30,7 +30,9 @@ internal static class JinjaPercentFormat
                 runtime.Reserve(text.Length);
         }
 
-        if (next < values.Length && mapping is null && !(values.Length == 1 && arguments is JinjaList { IsTuple: false } or JinjaRange && next == 0))
+        // A single argument that could be a mapping may stay unused.
+        bool isMappingLike = arguments is JinjaList { IsTuple: false } or JinjaRange or JinjaUndefined or JinjaDict;
+        if (next < values.Length && !(isMappingLike && next == 0))
             throw runtime.Fail("not all arguments were used by the format text");
         return runtime.Text(text.ToString());
     }

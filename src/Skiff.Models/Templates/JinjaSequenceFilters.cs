@@ -44,7 +44,6 @@ internal static class JinjaSequenceFilters
     {
         if (call.Self is JinjaGenerator)
             throw call.Fail("cannot read a generator from its end");
-        JinjaOperators.Refuse(call.Runtime, call.Self);
         object?[] items = SelfItems(call);
         return items.Length > 0 ? items[^1] : call.Runtime.Undefined("the sequence is empty");
     }

@@ -106,9 +106,9 @@ internal sealed class JinjaStatementParser(JinjaTokenStream stream, List<JinjaTo
     private JinjaFor For(int line)
     {
         _targets.Loops++;
-        JinjaTarget target = _targets.Target("in");
+        JinjaTarget target = _targets.Target();
         stream.ExpectName("in");
-        JinjaExpression iterable = _expressions.ParseTuple(withConditional: false, endName: "recursive");
+        JinjaExpression iterable = _expressions.ParseTuple(withConditional: false);
         JinjaExpression? test = stream.SkipName("if") ? _expressions.Parse() : null;
         bool isRecursive = stream.SkipName("recursive");
         _loops++;
@@ -138,7 +138,7 @@ internal sealed class JinjaStatementParser(JinjaTokenStream stream, List<JinjaTo
 
     private JinjaStatement Set(int line)
     {
-        JinjaTarget target = _targets.Target(null, withNamespace: true);
+        JinjaTarget target = _targets.Target(withNamespace: true);
         if (stream.SkipOperator("="))
             return new JinjaSet(line, target, _expressions.ParseTuple());
         JinjaFilterExpression? filter = (JinjaFilterExpression?)_expressions.ParseFilters(null);
@@ -152,7 +152,7 @@ internal sealed class JinjaStatementParser(JinjaTokenStream stream, List<JinjaTo
         {
             if (names.Count > 0)
                 stream.ExpectOperator(",");
-            JinjaTarget target = _targets.Target(null, mayShadowLoop: true);
+            JinjaTarget target = _targets.Target(mayShadowLoop: true);
             stream.ExpectOperator("=");
             names.Add((target, _expressions.Parse()));
         }

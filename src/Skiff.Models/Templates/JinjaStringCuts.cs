@@ -136,7 +136,7 @@ internal static class JinjaStringCuts
                 break;
             if (words.Count == limit)
             {
-                words.Add(JinjaText.TrimStart(text[..at]));
+                words.Add(text[..at]);
                 break;
             }
 

@@ -10,7 +10,7 @@ internal static class JinjaStringMethods
     {
         { "upper", "/", call => call.Wrap(JinjaCase.Upper(call.SelfText)) },
         { "lower", "/", call => call.Wrap(JinjaCase.Lower(call.SelfText)) },
-        { "casefold", "/", call => call.Wrap(JinjaCase.Lower(call.SelfText).Replace("ß", "ss", StringComparison.Ordinal)) },
+        { "casefold", "/", call => call.Wrap(JinjaCase.Fold(call.SelfText)) },
         { "title", "/", call => call.Wrap(JinjaCase.Title(call.SelfText)) },
         { "capitalize", "/", call => call.Wrap(JinjaCase.Capitalize(call.SelfText)) },
         { "swapcase", "/", call => call.Wrap(JinjaCase.Swap(call.SelfText)) },

@@ -14,7 +14,7 @@ internal sealed class JinjaTargetParser(JinjaTokenStream stream)
         return Constants.Contains(token.Text) ? throw stream.Fail($"'{token.Text}' cannot be assigned to", token.Line) : token.Text;
     }
 
-    public JinjaTarget Target(string? endName, bool withNamespace = false, bool mayShadowLoop = false)
+    public JinjaTarget Target(bool withNamespace = false, bool mayShadowLoop = false)
     {
         List<JinjaTarget> targets = [];
         bool isTuple = false;
@@ -23,7 +23,7 @@ internal sealed class JinjaTargetParser(JinjaTokenStream stream)
         {
             if (targets.Count > 0)
                 stream.ExpectOperator(",");
-            if (stream.Current.Kind == JinjaTokenKind.BlockEnd || stream.Current.IsOperator(")") || (endName is not null && stream.Current.IsName(endName)))
+            if (stream.Current.Kind == JinjaTokenKind.BlockEnd || stream.Current.IsOperator(")"))
                 break;
             targets.Add(Single(withNamespace, mayShadowLoop));
             if (!stream.Current.IsOperator(","))
@@ -43,7 +43,7 @@ internal sealed class JinjaTargetParser(JinjaTokenStream stream)
         {
             if (stream.SkipOperator(")"))
                 return new JinjaTupleTarget([]);
-            JinjaTarget inner = Target(null, withNamespace: false, mayShadowLoop);
+            JinjaTarget inner = Target(withNamespace: false, mayShadowLoop);
             stream.ExpectOperator(")");
             return inner;
         }

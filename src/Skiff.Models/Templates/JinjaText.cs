@@ -119,7 +119,7 @@ internal static class JinjaText
                 return words;
             if (words.Count == limit)
             {
-                words.Add(TrimEnd(text[at..]));
+                words.Add(text[at..]);
                 return words;
             }
 

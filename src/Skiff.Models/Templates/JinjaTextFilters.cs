@@ -92,10 +92,10 @@ internal static class JinjaTextFilters
         int endLength = JinjaText.Length(end);
         if (length < endLength || leeway < 0)
             throw call.Fail("asks for a length of at least its end's and a leeway of at least 0");
+        if (JinjaTypes.TryLength(call.Runtime, call.Self, out long whole) && whole <= (Int128)length + leeway)
+            return call.Self!;
         if (!JinjaTypes.TryText(call.Self, out string text))
             throw call.Fail($"asks for a text, not a {JinjaTypes.Name(call.Self)}");
-        if (JinjaText.Length(text) <= length + leeway)
-            return call.Self!;
         string cut = JinjaText.Substring(text, 0, length - endLength);
         int space = cut.LastIndexOf(' ');
         return call.Wrap((call.Truth(1) || space < 0 ? cut : cut[..space]) + end);

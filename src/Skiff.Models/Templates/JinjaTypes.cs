@@ -107,7 +107,7 @@ internal static class JinjaTypes
             case string or JinjaMarkup:
                 TryText(value, out string text);
                 runtime.ReserveItems(text.Length);
-                return [.. JinjaText.CodePoints(text).Select(point => value is JinjaMarkup ? new JinjaMarkup(point) : (object)point)];
+                return [.. JinjaText.CodePoints(text)];
             case JinjaUndefined undefined:
                 return undefined.IsStrict ? throw runtime.Fail(undefined.Message) : [];
             default:

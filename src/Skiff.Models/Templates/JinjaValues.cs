@@ -1,7 +1,7 @@
 namespace Skiff.Models;
 
 /// <summary>The result of a failed lookup: it prints as nothing, or refuses every use when strict.</summary>
-internal sealed record JinjaUndefined(string Message, bool IsStrict, bool IsUnsafe = false);
+internal sealed record JinjaUndefined(string Message, bool IsStrict);
 
 /// <summary>A text marked as safe HTML: it escapes what is joined to it.</summary>
 internal sealed record JinjaMarkup(string Text);

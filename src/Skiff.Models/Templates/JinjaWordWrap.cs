@@ -32,13 +32,13 @@ internal static partial class JinjaWordWrap
             int length = 0;
             if (lines.Count > 0 && string.IsNullOrWhiteSpace(chunks.Peek()))
                 chunks.Pop();
-            while (chunks.Count > 0 && length + chunks.Peek().Length <= width)
+            while (chunks.Count > 0 && length + JinjaText.Length(chunks.Peek()) <= width)
             {
-                length += chunks.Peek().Length;
+                length += JinjaText.Length(chunks.Peek());
                 current.Add(chunks.Pop());
             }
 
-            if (chunks.Count > 0 && chunks.Peek().Length > width)
+            if (chunks.Count > 0 && JinjaText.Length(chunks.Peek()) > width)
                 BreakLong(chunks, current, width - length, breakLong, onHyphens);
             if (current.Count > 0 && string.IsNullOrWhiteSpace(current[^1]))
                 current.RemoveAt(current.Count - 1);
@@ -60,10 +60,10 @@ internal static partial class JinjaWordWrap
         }
 
         string chunk = chunks.Pop();
-        int end = room;
-        if (onHyphens && chunk.Length > room && room > 0)
+        int end = JinjaText.Offset(chunk, room);
+        if (onHyphens && chunk.Length > end && end > 0)
         {
-            int hyphen = chunk.LastIndexOf('-', room - 1);
+            int hyphen = chunk.LastIndexOf('-', end - 1);
             if (hyphen > 0 && chunk[..hyphen].Any(c => c != '-'))
                 end = hyphen + 1;
         }

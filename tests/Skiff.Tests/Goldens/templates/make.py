@@ -3,6 +3,7 @@
 chats.jsonl        every chat template with every conversation: the text or an error
 expressions.jsonl  small templates: the text or an error
 """
+import copy
 import datetime
 import itertools
 import json
@@ -56,7 +57,7 @@ ENVIRONMENTS = {mode: environment(mode) for mode in ("plain", "trim", "strict", 
 
 def render(mode, source, variables):
     try:
-        return {"expected": ENVIRONMENTS[mode].from_string(source).render(**variables)}
+        return {"expected": ENVIRONMENTS[mode].from_string(source).render(**copy.deepcopy(variables))}
     except Exception:
         return {"error": True}
 
@@ -161,7 +162,7 @@ def methods():
         if method != "encode":
             yield "{{ (%s).%s }}" % (text, method)
     for text in texts:
-        for cut in ["0", "-1", "3", "99", "-99", "1:", ":-1", "::2", "::-1", "-3:", "5:2", "4:1:-1", ":", "-2::-2", "::0", "'a':", "none:2", "true"]:
+        for cut in ["0", "-1", "3", "99", "-99", "1:", ":-1", "::2", "::-1", "-3:", "5:2", "4:1:-1", ":", "-2::-2", "::0", "none:2", "true"]:
             yield "{{ (%s)[%s] }}" % (text, cut)
 
 
@@ -197,10 +198,10 @@ b' }}|{{ '\\é' }}|{{ '\\x4' }}|{{ '\\u12' }}|{{ '\\U00110000' }}|{{ '\\777' }}|
 {{ mixed }}|{{ q }}|{{ q|join }}|{{ d }}|{{ [missing] }}|{{ ['<'|e] }}|{{ range(3) }}|{{ range(1, 10, 3) }}|{{ range(5)[1:3] }}|{{ range(10)[::-3] }}|{{ range(10)|list }}|{{ range(5, 0, -2)|list }}|{{ range(0) }}|{{ range(1, 5)[-1] }}|{{ range(3) == range(0, 3) }}
 {{ d.items() }}|{{ d.keys() }}|{{ d.values() }}|{{ d.items }}X|{{ d['items'] }}|{{ d.a }}|{{ d['a'] }}|{{ d.zz }}|{{ d.zz.y }}|{{ d['zz'] }}|{{ d.get('a') }}|{{ d.get('zz') }}|{{ d.get('zz', 5) }}|{{ d.items()|list }}|{{ d|length }}|{{ d.items()|length }}|{{ d.keys()|list }}
 {{ d.pop('a') }}|{{ d.update({'x': 1}) }}|{{ l.append(1) }}|{{ l.sort() }}|{{ d.pop }}|{{ d.pop is defined }}|{{ l.index(1) }}|{{ l.index(9) }}|{{ l.count(3) }}|{{ l.0 }}|{{ l.1 }}|{{ l[9] }}|{{ l['0'] }}|{{ l[1.0] }}|{{ l[true] }}|{{ l[-1] }}|{{ l[1:] }}|{{ l[::-1] }}|{{ l[5:] }}|{{ l[-2:-1] }}|{{ (1, 2, 3)[1:] }}
-{{ d.__class__ }}X|{{ s._x }}|{{ s.upper }}X|{{ n.foo }}|{{ no.foo }}|{{ no['foo'] }}|{{ no.foo.bar }}|{{ missing.foo }}|{{ missing['x'] }}|{{ missing() }}|{{ s() }}|{{ missing + 1 }}|{{ -missing }}|{{ missing == missing }}|{{ missing == none }}|{{ missing ~ 'x' }}|{{ missing|length }}|{{ missing|list }}|{{ missing in [1] }}|{{ 1 in missing }}|{{ missing|tojson }}|{{ missing|int }}|{{ not missing }}
+{{ s._x }}|{{ s.upper }}X|{{ n.foo }}|{{ no.foo }}|{{ no['foo'] }}|{{ no.foo.bar }}|{{ missing.foo }}|{{ missing['x'] }}|{{ missing() }}|{{ s() }}|{{ missing + 1 }}|{{ -missing }}|{{ missing == missing }}|{{ missing == none }}|{{ missing ~ 'x' }}|{{ missing|length }}|{{ missing|list }}|{{ missing in [1] }}|{{ 1 in missing }}|{{ missing|tojson }}|{{ missing|int }}|{{ not missing }}
 {{ 'a' if true }}|{{ 'a' if false }}|{{ 'a' if false else 'b' }}|{{ 'a' if 0 else 'b' if 0 else 'c' }}|{{ ('a' if false) is undefined }}|{{ 1 if x is defined else 2 }}|{{ 'x' ~ 1 ~ none ~ 1.0 ~ [1] }}|{{ 'a' ~ 'b' == 'ab' }}|{{ 1 ~ 2 + 3 }}|{{ 1 + 2 ~ 3 }}|{{ -1|abs }}|{{ (-1)|abs }}|{{ -s|length }}|{{ 2 * 3|string }}
 {{ '%s and %d' % ('a', 3) }}|{{ '%5.2f|%-6s|%06d|%+d|%x|%o|%e|%g|%c|%%' % (3.14159, 'ab', 42, 7, 255, 8, 12345.678, 0.0001, 'z') }}|{{ '%s' % [1] }}|{{ '%s' % 'x' }}|{{ '%(a)s-%(b)03d' % {'a': 1, 'b': 2} }}|{{ '%d' % 'x' }}|{{ '%s %s' % 'x' }}|{{ '%s' % ('a', 'b') }}|{{ 'x' % [] }}|{{ 'x' % 1 }}|{{ '%r' % 'x' }}|{{ '%5s|%-5s|%.2s' % ('a', 'b', 'cde') }}|{{ '%#x %#o' % (255, 8) }}|{{ '%g' % 1e10 }}|{{ '%g' % 100000 }}|{{ '%.3g' % 1234.5 }}|{{ '%i' % 3.99 }}|{{ '%.0f %.0f' % (0.5, 1.5) }}|{{ '%z' % 1 }}|{{ '%' % 1 }}|{{ '%*d' % (5, 3) }}|{{ '%.3d' % 5 }}|{{ '%s' % none }}
-{{ '{} {}'.format(1, 'a') }}|{{ '{1} {0}'.format(1, 2) }}|{{ '{a.b} {c[0]} {c[k]}'.format(a={'b': 1}, c={'k': 3}) }}|{{ '{:>5}|{:<5}|{:^5}|{:*^7}'.format('a', 'b', 'c', 'd') }}|{{ '{:05d} {:+} {:,} {:_} {:x} {:#b} {:.2f} {:e} {:%} {:g}'.format(42, 3, 1234567, 1234567, 255, 5, 2.345, 12345.6, 0.25, 1e-5) }}|{{ '{!r} {!s}'.format('a', 'b') }}|{{ '{{}}'.format() }}|{{ '{'.format() }}|{{ '}'.format() }}|{{ '{}'.format() }}|{{ '{} {0}'.format(1) }}|{{ '{:{}}'.format('a', 5) }}|{{ '{:.3}'.format('abcdef') }}|{{ '{:d}'.format('a') }}|{{ '{:.2}'.format(3.14159) }}|{{ '{:10.3}'.format(1234.5) }}|{{ '{:,.2f}'.format(1234567.891) }}|{{ '{:08,.1f}'.format(-1234.56) }}|{{ '{0.__class__}'.format(1) }}X|{{ '{:c}'.format(65) }}|{{ '{:>3}'.format(none) }}|{{ '{}'.format(none) }}|{{ '{:5}'.format(true) }}|{{ '{:n}'.format(5) }}|{{ '{x}'.format_map({'x': 1}) }}
+{{ '{} {}'.format(1, 'a') }}|{{ '{1} {0}'.format(1, 2) }}|{{ '{a.b} {c[0]} {c[k]}'.format(a={'b': 1}, c={'k': 3}) }}|{{ '{:>5}|{:<5}|{:^5}|{:*^7}'.format('a', 'b', 'c', 'd') }}|{{ '{:05d} {:+} {:,} {:_} {:x} {:#b} {:.2f} {:e} {:%} {:g}'.format(42, 3, 1234567, 1234567, 255, 5, 2.345, 12345.6, 0.25, 1e-5) }}|{{ '{!r} {!s}'.format('a', 'b') }}|{{ '{{}}'.format() }}|{{ '{'.format() }}|{{ '}'.format() }}|{{ '{}'.format() }}|{{ '{} {0}'.format(1) }}|{{ '{:{}}'.format('a', 5) }}|{{ '{:.3}'.format('abcdef') }}|{{ '{:d}'.format('a') }}|{{ '{:.2}'.format(3.14159) }}|{{ '{:10.3}'.format(1234.5) }}|{{ '{:,.2f}'.format(1234567.891) }}|{{ '{:08,.1f}'.format(-1234.56) }}|{{ '{:c}'.format(65) }}|{{ '{:>3}'.format(none) }}|{{ '{}'.format(none) }}|{{ '{:5}'.format(true) }}|{{ '{:n}'.format(5) }}|{{ '{x}'.format_map({'x': 1}) }}
 {{ 'x'|format(1) }}|{{ '%s-%s'|format(1, 'b') }}|{{ '%(a)s'|format(a=3) }}|{{ 42.55|round }}|{{ 42.55|round(1) }}|{{ 2.5|round }}|{{ 3.5|round }}|{{ 0.125|round(2) }}|{{ 2.675|round(2) }}|{{ 1234|round(-2) }}|{{ 1250|round(-2) }}|{{ 42.1|round(0, 'ceil') }}|{{ 42|round(0, 'ceil') }}|{{ -1.5|round(0, 'floor') }}|{{ 1.5|round(method='nope') }}|{{ 1e300|round(2) }}|{{ -0.4|round }}|{{ 12345.678|round(-2) }}|{{ 5|round(none) }}|{{ 2.7|round(none) }}
 {{ '0x1f'|int(base=16) }}|{{ '1f'|int(0, 16) }}|{{ '0b11'|int(0, 2) }}|{{ '0x1f'|int(7, 0) }}|{{ '1_000'|int }}|{{ '_1'|int }}|{{ 'inf'|int }}|{{ 'inf'|float }}|{{ '-inf'|float }}|{{ 'nan'|float }}|{{ '1e3'|int }}|{{ '1e3'|float }}|{{ '.5'|float }}|{{ '5.'|float }}|{{ '1_0.5'|float }}|{{ ''|int }}|{{ none|int(5) }}|{{ []|float(2.5) }}|{{ 3.99|int }}|{{ -3.99|int }}|{{ 1e30|int }}|{{ '-'|int }}|{{ ' +5 '|int }}
 {{ 1000|filesizeformat }}|{{ 1|filesizeformat }}|{{ 999|filesizeformat }}|{{ 123456789|filesizeformat }}|{{ 123456789|filesizeformat(true) }}|{{ 1024|filesizeformat(binary=true) }}|{{ 1e30|filesizeformat }}|{{ '5000'|filesizeformat }}
@@ -215,7 +216,7 @@ b' }}|{{ '\\é' }}|{{ '\\x4' }}|{{ '\\u12' }}|{{ '\\U00110000' }}|{{ '\\777' }}|
 {{ d|attr('items') is callable }}|{{ d|attr('a') }}|{{ d.items is callable }}|{{ s|attr('nope') is undefined }}|{{ dict is callable }}|{{ missing is callable }}|{{ 1 is divisibleby 0 }}|{{ 'a' is eq 'a' }}|{{ 1 is eq(1) }}|{{ 1 is in [1] }}|{{ 1 is not in [1] }}|{{ 1 is number is string }}|{{ none is none and none is not defined }}|{{ s is string and n is number or false }}|{{ not s is string }}|{{ 3 is odd if true else 0 }}|{{ [1, 2] is sameas [1, 2] }}|{{ l is sameas l }}
 {{ l.copy() }}|{{ d.copy() }}|{{ [1, 2] + [3] }}|{{ (1,) + (2,) }}|{{ [1] + (2,) }}|{{ [1] * 3 }}|{{ 3 * 'ab' }}|{{ 'ab' * -1 }}|{{ [1, 2] < [1, 3] }}|{{ [1] < [1, 0] }}|{{ (1, 2) == [1, 2] }}|{{ [1.0, true] == [1, 1] }}|{{ {'a': 1} == {'a': 1.0} }}|{{ 'a' < 'b' }}|{{ 'Z' < 'a' }}|{{ '\\uffff' < '\\U0001F642' }}|{{ 'a' in 'cat' }}|{{ '' in 'cat' }}|{{ 1 in 'cat' }}|{{ 'a' in d }}|{{ [1] in d }}|{{ 2 in (1, 2) }}|{{ 3 in range(5) }}|{{ 2.0 in range(5) }}|{{ 'a' in d.keys() }}|{{ ('a', 2) in d.items() }}|{{ none < 1 }}|{{ none == 0 }}|{{ true == 1 }}|{{ 'nan'|float == 'nan'|float }}
 {{ u|length }}|{{ u[-2] }}|{{ u[::-1] }}|{{ u|reverse }}|{{ u|list }}|{{ u|upper }}|{{ u.find('🙂') }}|{{ u|truncate(8, true, '', 0) }}|{{ u|center(20) }}|{{ '%-6s|' % '🙂' }}|{{ u|urlencode }}|{{ u|wordcount }}|{{ '🙂🙂'|batch(1)|list }}|{{ '🙂a'.split('a') }}|{{ 'x🙂'.strip('🙂') }}|{{ 'e\\u0301' == 'é' }}
-{{ 1 +}}|{{ }}|{{ 1 2 }}|{{ (1 }}|{{ [1 }}|{{ {1} }}|{{ 'a }}|{{ a b }}|{{ a. }}|{{ a.'b' }}|{{ a[ }}|{{ a[] }}|{{ a[1, 2] }}|{{ d['a', 'b'] }}|{{ f( }}|{{ f(a=1, 2) }}|{{ f(**d, **d) }}|{{ dict(*[[('a', 1)]]) }}|{{ dict(**{'x': 1}) }}|{{ dict(**1) }}|{{ 1 = 2 }}|{{ ! }}|{{ a ? b }}|{{ $ }}|{{ @ }}|{{ # }}|{{ 1 if }}|{{ not }}|{{ is }}|{{ 1 is }}|{{ 1| }}|{{ |upper }}|{{ 1..2 }}|{{ 1.e }}|{{ 1.real }}X|{{ x.1.2 }}|{{ l.0.1 }}|{{ not in [1] }}|{{ 1 not [1] }}|{{ ) }}|{{ (] }}|{{ } }}|{{ x|upper.y }}|{{ {'a' 1} }}|{{ {,} }}|{{ [,] }}|{{ ((1)) }}|{{ (1,2,)[0] }}|{{ [1][0] }}|{{ {'a': 1}.a }}|{{ 'abc'.upper()|lower }}|{{ ('a')('b') }}|{{ s|upper|lower|title }}|{{ s | replace ( 'l' , 'L' ) }}|{{- 1 -}}|{{+ 1 }}|{{ 1 +}}|{%|{{|{#|{# a #}b|{% raw %}{{ x }}{% endraw %}"""
+{{ 1 +}}|{{ }}|{{ 1 2 }}|{{ (1 }}|{{ [1 }}|{{ {1} }}|{{ 'a }}|{{ a b }}|{{ a. }}|{{ a.'b' }}|{{ a[ }}|{{ a[] }}|{{ a[1, 2] }}|{{ d['a', 'b'] }}|{{ f( }}|{{ f(a=1, 2) }}|{{ f(**d, **d) }}|{{ dict(*[[('a', 1)]]) }}|{{ dict(**{'x': 1}) }}|{{ dict(**1) }}|{{ 1 = 2 }}|{{ ! }}|{{ a ? b }}|{{ $ }}|{{ @ }}|{{ # }}|{{ 1 if }}|{{ not }}|{{ is }}|{{ 1 is }}|{{ 1| }}|{{ |upper }}|{{ 1..2 }}|{{ 1.e }}|{{ s['a':] }}|{{ d[1:] }}|{{ no[1:] }}|{{ missing[1:] }}|{{ x.1.2 }}|{{ l.0.1 }}|{{ not in [1] }}|{{ 1 not [1] }}|{{ ) }}|{{ (] }}|{{ } }}|{{ x|upper.y }}|{{ {'a' 1} }}|{{ {,} }}|{{ [,] }}|{{ ((1)) }}|{{ (1,2,)[0] }}|{{ [1][0] }}|{{ {'a': 1}.a }}|{{ 'abc'.upper()|lower }}|{{ ('a')('b') }}|{{ s|upper|lower|title }}|{{ s | replace ( 'l' , 'L' ) }}|{{- 1 -}}|{{+ 1 }}|{{ 1 +}}|{%|{{|{#|{# a #}b|{% raw %}{{ x }}{% endraw %}"""
 
 STATEMENTS = r"""
 {% if n %}a{% endif %}
@@ -443,7 +444,8 @@ def expressions():
     cases += [("chat", text) for text in CHAT] + [("strict", text) for text in STRICT]
     for mode, text in cases:
         result = render(mode, text, VARIABLES)
-        if " at 0x" in result.get("expected", "") or "lipsum" in text:
+        # Addresses differ from run to run; complex numbers are left out.
+        if " at 0x" in result.get("expected", "") or result.get("expected", "").endswith("j)"):
             continue
         yield {"mode": mode, "template": text, **result}
 
