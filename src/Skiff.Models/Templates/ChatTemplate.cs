@@ -86,6 +86,25 @@ public sealed class ChatTemplate
         IReadOnlyList<ChatMessage> messages, IReadOnlyList<object?>? tools = null, IReadOnlyDictionary<string, object?>? extra = null) =>
         _template.RenderWithSpans(Variables(messages, addGenerationPrompt: false, tools, extra));
 
+    /// <summary>The text of a conversation that stops inside its last message, for a model to go on writing it.</summary>
+    /// <param name="messages">As for <see cref="Apply"/>; the content of the last one is a text.</param>
+    /// <param name="tools">As for <see cref="Apply"/>.</param>
+    /// <param name="extra">As for <see cref="Apply"/>.</param>
+    /// <exception cref="InvalidInputException">As for <see cref="Apply"/>; also when the template changes the last message's text.</exception>
+    public string ApplyToContinue(
+        IReadOnlyList<ChatMessage> messages, IReadOnlyList<object?>? tools = null, IReadOnlyDictionary<string, object?>? extra = null)
+    {
+        string text = Apply(messages, addGenerationPrompt: false, tools, extra);
+        if (messages.Count == 0 || messages[^1].Fields.GetValueOrDefault("content") is not string last)
+            throw new InvalidInputException("messages", "content", "of the last message is no text to continue");
+        int at = text.LastIndexOf(last.Trim(), StringComparison.Ordinal);
+        if (at < 0)
+            throw new InvalidInputException("messages", "content", "of the last message does not appear in the text: the template changes it");
+        // White space at the end stays where the template kept it.
+        string kept = last.TrimStart();
+        return string.CompareOrdinal(text, at, kept, 0, kept.Length) == 0 ? text[..(at + kept.Length)] : text[..(at + last.Trim().Length)];
+    }
+
     private Dictionary<string, object?> Variables(
         IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt, IReadOnlyList<object?>? tools, IReadOnlyDictionary<string, object?>? extra)
     {

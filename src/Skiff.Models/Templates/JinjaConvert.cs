@@ -23,10 +23,13 @@ internal static class JinjaConvert
             ulong number => runtime.Integer(number),
             float number => (double)number,
             JsonElement element => FromJson(runtime, name, element, depth),
-            JsonNode node => FromJson(runtime, name, JsonSerializer.SerializeToElement(node), depth),
+            JsonValue node => FromJson(runtime, name, JsonSerializer.SerializeToElement(node), depth),
+            JsonObject node => FromPairs(runtime, name, node.Select(property => KeyValuePair.Create(property.Key, (object?)property.Value)), depth),
             JsonDocument document => FromJson(runtime, name, document.RootElement, depth),
             IReadOnlyDictionary<string, object?> dict => FromPairs(runtime, name, dict, depth),
             ChatMessage message => FromPairs(runtime, name, message.Fields, depth),
+            IDictionary pairs => FromPairs(runtime, name, pairs.Keys.Cast<object>().Select(key => KeyValuePair.Create(
+                key as string ?? throw runtime.Fail($"the variable '{name}' holds a dictionary without texts for keys"), pairs[key])), depth),
             IEnumerable items => runtime.List([.. items.Cast<object?>().Select(item => From(runtime, name, item, depth + 1))]),
             _ => throw runtime.Fail($"the variable '{name}' holds a {value.GetType().Name}, which templates do not know"),
         };

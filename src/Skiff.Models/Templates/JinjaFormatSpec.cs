@@ -6,7 +6,7 @@ namespace Skiff.Models;
 /// <summary>Python's format specification: fill, alignment, sign, width, grouping, precision and type.</summary>
 internal sealed record JinjaFormatSpec(string Fill, char Align, char Sign, bool Alternate, int Width, char Grouping, int Precision, char Type)
 {
-    private const int Largest = 10_000;
+    private const int Largest = 2_000;
 
     /// <summary>Formats a value as <c>format(value, spec)</c> does.</summary>
     public static string Apply(JinjaRuntime runtime, object? value, string spec)
@@ -37,6 +37,7 @@ internal sealed record JinjaFormatSpec(string Fill, char Align, char Sign, bool 
             return Finish(integer.Sign < 0, Digits(BigInteger.Abs(integer)), isFloat: false);
         }
 
+        runtime.Step((long)Precision * Precision / 500);
         double number = JinjaNumbers.ToDouble(runtime, value);
         return Finish(double.IsNegative(number) && !double.IsNaN(number), Digits(Math.Abs(number)), isFloat: true);
     }

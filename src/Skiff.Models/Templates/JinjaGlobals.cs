@@ -21,11 +21,17 @@ internal static class JinjaGlobals
         { "strftime_now", "format", call => call.Runtime.Text(JinjaClock.Format(call.Runtime, (call.Runtime.Options.Now ?? (() => DateTimeOffset.Now))(), call.Text(0))) },
     };
 
+    // Templates set names only in scopes inside of these.
+    private static readonly JinjaScope PlainScope = ScopeOf(Functions);
+    private static readonly JinjaScope ChatScope = ScopeOf(Functions.Concat(ChatFunctions));
+
     /// <summary>The scope that holds the functions a template sees.</summary>
-    public static JinjaScope Scope(JinjaOptions options)
+    public static JinjaScope Scope(JinjaOptions options) => options.ChatMode ? ChatScope : PlainScope;
+
+    private static JinjaScope ScopeOf(IEnumerable<JinjaFunction> functions)
     {
         JinjaScope scope = new(null);
-        foreach (JinjaFunction function in options.ChatMode ? Functions.Concat(ChatFunctions) : Functions)
+        foreach (JinjaFunction function in functions)
             scope.Set(function.Name, new JinjaBoundFunction(function, null));
         return scope;
     }

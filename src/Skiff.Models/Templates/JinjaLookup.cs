@@ -154,7 +154,6 @@ internal static class JinjaLookup
         }
 
         JinjaRange positions = new(first, last, step);
-        runtime.ReserveItems(value is JinjaList ? 0 : positions.Count / 4);
         if (value is JinjaList list)
             item = runtime.List(step == 1 && first <= last ? list.Items[(int)first..(int)last] : Pick(list.Items, positions), list.IsTuple);
         else if (step == 1)
@@ -190,8 +189,9 @@ internal static class JinjaLookup
     private static object Pick(JinjaRuntime runtime, object? text, JinjaRange positions)
     {
         JinjaTypes.TryText(text, out string whole);
+        runtime.ReserveItems(whole.Length);
+        runtime.Step(whole.Length / 4);
         string[] points = [.. JinjaText.CodePoints(whole)];
-        runtime.ReserveItems(points.Length);
         string picked = runtime.Text(string.Concat(Pick(points, positions)));
         return text is JinjaMarkup ? new JinjaMarkup(picked) : picked;
     }

@@ -74,6 +74,7 @@ internal static class JinjaNumbers
 
         if (!TryInteger(left, out BigInteger a) || !TryInteger(right, out BigInteger b))
             return Floating(runtime, op, ToDouble(runtime, left), ToDouble(runtime, right));
+        runtime.Multiply(a.GetBitLength(), b.GetBitLength());
         if (op is "/" or "//" or "%" && b.IsZero)
             throw runtime.Fail("division by zero");
         switch (op)
@@ -188,7 +189,9 @@ internal static class JinjaNumbers
             return exponent.IsZero ? 1L : (object)(long)value;
         if (value == BigInteger.MinusOne)
             return exponent.IsEven ? 1L : -1L;
-        runtime.CheckIntegerBits((double)exponent * (value.GetBitLength() - 1));
+        double bits = (double)exponent * (value.GetBitLength() - 1);
+        runtime.CheckIntegerBits(bits);
+        runtime.Multiply((long)bits, (long)bits);
         return runtime.Integer(BigInteger.Pow(value, (int)exponent));
     }
 }

@@ -106,9 +106,10 @@ internal static class JinjaOperators
         Strict(runtime, container);
         if (JinjaTypes.TryText(container, out string text))
         {
-            runtime.Step(text.Length / 256);
-            return JinjaTypes.TryText(item, out string part) ? text.Contains(part, StringComparison.Ordinal)
-                : throw runtime.Fail($"'in' a text asks for a text, not a {JinjaTypes.Name(item)}");
+            if (!JinjaTypes.TryText(item, out string part))
+                throw runtime.Fail($"'in' a text asks for a text, not a {JinjaTypes.Name(item)}");
+            runtime.Search(text, part);
+            return text.Contains(part, StringComparison.Ordinal);
         }
 
         if (container is JinjaDict dict)

@@ -7,7 +7,7 @@ namespace Skiff.Models;
 /// <summary>The <c>%</c> operator of a text: printf-style formatting.</summary>
 internal static class JinjaPercentFormat
 {
-    private const int Largest = 10_000;
+    private const int Largest = 2_000;
 
     public static string Apply(JinjaRuntime runtime, string format, object? arguments, bool escape)
     {

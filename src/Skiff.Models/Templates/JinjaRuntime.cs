@@ -32,22 +32,35 @@ internal sealed class JinjaRuntime(string name, JinjaOptions options)
             throw Fail($"the template takes more than {options.MaxSteps} steps");
     }
 
+    /// <summary>Says that a text is about to be searched for another; at worst every place is compared in full.</summary>
+    public void Search(string text, string part) => Step((long)(text.Length / CharactersPerStep) * ((part.Length / CharactersPerStep) + 1));
+
+    /// <summary>Says that this many bits times this many are about to be computed with.</summary>
+    public void Multiply(long bits, long otherBits) => Step(bits * otherBits / 65536);
+
     /// <summary>Says that a text of this length is about to be built.</summary>
     public void Reserve(long length)
     {
         if (length > options.MaxOutput)
             throw Fail($"a text of {length} characters is over the limit of {options.MaxOutput}");
-        _characters += length;
-        if (_characters > (long)AllocationFactor * options.MaxOutput)
-            throw Fail($"the template builds more than {AllocationFactor} times {options.MaxOutput} characters");
+        Allocate(length);
         Step(length / CharactersPerStep);
     }
 
     /// <summary>Says that this many list items are about to be stored.</summary>
     public void ReserveItems(long count)
     {
-        Reserve(4 * count);
+        if (count > options.MaxOutput)
+            throw Fail($"a list of {count} items is over the limit of {options.MaxOutput}");
+        Allocate(4 * count);
         Step(count / 16);
+    }
+
+    private void Allocate(long characters)
+    {
+        _characters += characters;
+        if (_characters > (long)AllocationFactor * options.MaxOutput)
+            throw Fail($"the template builds texts and lists of over {AllocationFactor} times the limit of {options.MaxOutput} characters");
     }
 
     /// <summary>The text, after its length was charged.</summary>

@@ -68,7 +68,11 @@ internal static class JinjaSequenceFilters
     private static object Reverse(JinjaCall call)
     {
         if (JinjaTypes.TryText(call.Self, out string text))
+        {
+            call.Runtime.Step(text.Length / 4);
             return call.Wrap(string.Concat(JinjaText.CodePoints(text).Reverse()));
+        }
+
         JinjaOperators.Strict(call.Runtime, call.Self);
         object?[] items = [.. SelfItems(call).Reverse()];
         return call.Self is JinjaGenerator or JinjaUndefined ? call.Runtime.List(items) : new JinjaGenerator(items);

@@ -6,6 +6,8 @@ namespace Skiff.Models;
 /// </summary>
 internal sealed record JinjaSignature(string[] Names, int Required, bool ByPositionOnly, bool TakesRest, bool TakesNamed)
 {
+    private const int CharactersPerStep = 16;
+
     /// <summary>Stands for an argument that was left out.</summary>
     public static object Missing { get; } = new();
 
@@ -41,6 +43,9 @@ internal sealed record JinjaSignature(string[] Names, int Required, bool ByPosit
             throw runtime.Fail($"'{function}' takes no argument named '{unknown}'");
         }
 
+        // What a function reads costs steps, so that one call on a long text is not as cheap as one on a short text.
+        if (JinjaTypes.TryText(self, out string text))
+            runtime.Step(text.Length / CharactersPerStep);
         return new(runtime, function, self, values, arguments);
     }
 }

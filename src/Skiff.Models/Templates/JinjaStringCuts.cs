@@ -48,6 +48,7 @@ internal static class JinjaStringCuts
         string separator = call.Text(0);
         if (separator.Length == 0)
             throw call.Fail("has an empty separator");
+        call.Runtime.Search(text, separator);
         List<string> parts = [];
         if (fromEnd)
         {
@@ -87,6 +88,7 @@ internal static class JinjaStringCuts
         string separator = call.Text(0);
         if (separator.Length == 0)
             throw call.Fail("has an empty separator");
+        call.Runtime.Search(text, separator);
         int at = fromEnd ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
         string[] parts = at >= 0 ? [text[..at], separator, text[(at + separator.Length)..]] : fromEnd ? ["", "", text] : [text, "", ""];
         JinjaList list = Parts(call, parts);
@@ -97,6 +99,7 @@ internal static class JinjaStringCuts
     public static string Replace(JinjaRuntime runtime, string text, string old, string replacement, long count)
     {
         StringBuilder replaced = new();
+        runtime.Search(text, old);
         int start = 0;
         if (old.Length == 0)
         {

@@ -9,8 +9,8 @@ internal static class JinjaStringSearch
         string part = call.Text(0);
         if (!TryRange(call, out string range, out long offset))
             return -1;
-        call.Runtime.Step(text.Length / 256);
-        // .NET finds an empty text at the end minus nothing, as Python does.
+        call.Runtime.Search(text, part);
+        // Python finds an empty text last at the very end.
         int at = last ? (part.Length == 0 ? range.Length : range.LastIndexOf(part, StringComparison.Ordinal)) : range.IndexOf(part, StringComparison.Ordinal);
         return at < 0 ? -1 : offset + JinjaText.Length(range[..at]);
     }
@@ -20,7 +20,7 @@ internal static class JinjaStringSearch
         string part = call.Text(0);
         if (!TryRange(call, out string range, out _))
             return 0L;
-        call.Runtime.Step(range.Length / 256);
+        call.Runtime.Search(range, part);
         return part.Length == 0 ? JinjaText.Length(range) + 1L : (long)range.AsSpan().Count(part);
     }
 

@@ -67,8 +67,8 @@ internal static class JinjaTypes
             JinjaUndefined => 0,
             _ => -1,
         };
-        if (JinjaTypes.TryText(value, out string counted))
-            runtime.Step(counted.Length / 256);
+        if (TryText(value, out string counted))
+            runtime.Step(counted.Length / 64);
         return length >= 0;
     }
 
@@ -107,6 +107,7 @@ internal static class JinjaTypes
             case string or JinjaMarkup:
                 TryText(value, out string text);
                 runtime.ReserveItems(text.Length);
+                runtime.Step(text.Length / 4);
                 return [.. JinjaText.CodePoints(text)];
             case JinjaUndefined undefined:
                 return undefined.IsStrict ? throw runtime.Fail(undefined.Message) : [];

@@ -10,10 +10,12 @@ internal sealed record JinjaMarkup(string Text);
 internal sealed record JinjaRange(long Start, long Stop, long Step)
 {
     public long Count { get; } = Step > 0
-        ? Start < Stop ? (long)((((Int128)Stop - Start - 1) / Step) + 1) : 0
-        : Start > Stop ? (long)((((Int128)Start - Stop - 1) / -(Int128)Step) + 1) : 0;
+        ? Start < Stop ? Clamp((((Int128)Stop - Start - 1) / Step) + 1) : 0
+        : Start > Stop ? Clamp((((Int128)Start - Stop - 1) / -(Int128)Step) + 1) : 0;
 
     public long this[long index] => Start + (index * Step);
+
+    private static long Clamp(Int128 count) => (long)Int128.Min(count, long.MaxValue);
 }
 
 /// <summary>What <c>keys</c>, <c>values</c> and <c>items</c> of a dict return.</summary>

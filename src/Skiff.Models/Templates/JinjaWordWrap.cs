@@ -5,6 +5,8 @@ namespace Skiff.Models;
 /// <summary>The <c>wordwrap</c> filter, which is Python's <c>textwrap.wrap</c> on every line.</summary>
 internal static partial class JinjaWordWrap
 {
+    private const int LongestDash = 1000;
+
     public static object Filter(JinjaCall call)
     {
         long width = call.Integer(0, 79);
@@ -13,14 +15,17 @@ internal static partial class JinjaWordWrap
             throw call.Fail("asks for a width over 0");
         if (!JinjaTypes.TryText(call.Self, out string text))
             throw call.Fail($"asks for a text, not a {JinjaTypes.Name(call.Self)}");
+        // The pattern below looks to the end of every run of hyphens from each place in it.
+        if (text.Contains(new string('-', LongestDash), StringComparison.Ordinal))
+            throw call.Fail($"wraps no text with {LongestDash} hyphens in a row");
         call.Runtime.Step(text.Length / 4);
         call.Runtime.Reserve((long)text.Length * (1 + separator.Length));
         IEnumerable<string> lines = JinjaText.SplitLines(text)
-            .Select(line => string.Join(separator, Wrap(line, (int)Math.Min(width, int.MaxValue), call.Truth(1, true), call.Truth(3, true))));
+            .Select(line => string.Join(separator, Wrap(call.Runtime, line, (int)Math.Min(width, int.MaxValue), call.Truth(1, true), call.Truth(3, true))));
         return call.Runtime.Text(string.Join(separator, lines));
     }
 
-    private static List<string> Wrap(string line, int width, bool breakLong, bool onHyphens)
+    private static List<string> Wrap(JinjaRuntime runtime, string line, int width, bool breakLong, bool onHyphens)
     {
         Stack<string> chunks = new();
         foreach (string chunk in (onHyphens ? HyphenChunks() : PlainChunks()).Split(line).Where(chunk => chunk.Length > 0).Reverse())
@@ -39,7 +44,11 @@ internal static partial class JinjaWordWrap
             }
 
             if (chunks.Count > 0 && JinjaText.Length(chunks.Peek()) > width)
+            {
+                runtime.Step(chunks.Peek().Length / 256);
                 BreakLong(chunks, current, width - length, breakLong, onHyphens);
+            }
+
             if (current.Count > 0 && string.IsNullOrWhiteSpace(current[^1]))
                 current.RemoveAt(current.Count - 1);
             if (current.Count > 0)
