@@ -72,13 +72,21 @@ public sealed class JinjaHostileTests
     [InlineData("{% extends 'a' %}", "extends")]
     public void HostileTemplatesAreRefusedInTime(string source, string expected)
     {
-        Stopwatch watch = Stopwatch.StartNew();
-        Dictionary<string, object?> variables = new() { ["x"] = 1 };
-        InvalidInputException refusal = Assert.Throws<InvalidInputException>(() => JinjaTemplate.Parse(source, "hostile", JinjaOptions.Chat).Render(variables));
-        Assert.True(watch.ElapsedMilliseconds < 3000, $"{watch.ElapsedMilliseconds} ms");
+        (InvalidInputException refusal, long milliseconds) = Refuse(source);
+        // A pause of the machine is not the template's fault.
+        if (milliseconds > 2000)
+            Assert.InRange(Refuse(source).Milliseconds, 0, 2000);
         Assert.Equal("line 1", refusal.Field);
         Assert.DoesNotContain('\n', refusal.Message);
         Assert.Contains(expected.Split('|'), word => refusal.Problem.Contains(word, StringComparison.Ordinal));
+    }
+
+    private static (InvalidInputException Refusal, long Milliseconds) Refuse(string source)
+    {
+        Dictionary<string, object?> variables = new() { ["x"] = 1 };
+        Stopwatch watch = Stopwatch.StartNew();
+        InvalidInputException refusal = Assert.Throws<InvalidInputException>(() => JinjaTemplate.Parse(source, "hostile", JinjaOptions.Chat).Render(variables));
+        return (refusal, watch.ElapsedMilliseconds);
     }
 
     [Theory]
