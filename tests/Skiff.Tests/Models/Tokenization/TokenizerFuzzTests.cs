@@ -1,13 +1,11 @@
 using System.Text;
-using Skiff.Models;
+using Skiff.Fuzz;
 using Skiff.Tests.Fuzzing;
 
 namespace Skiff.Tests.Models.Tokenization;
 
 public sealed class TokenizerFuzzTests
 {
-    private const string Text = "ab <s> c\u00E9  12 'll\n\uD83D\uDE00";
-
     private static readonly string[] s_json =
     [
         """{"added_tokens":[{"id":3,"content":"<s>","special":true,"lstrip":true}],"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"},"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}""",
@@ -18,7 +16,7 @@ public sealed class TokenizerFuzzTests
 
     [Fact]
     public void TokenizerJsonSurvivesMutation() =>
-        Mutation.Check([.. s_json.Select(Encoding.UTF8.GetBytes)], input => Use(Tokenizer.FromJson(input, "fuzz")));
+        Mutation.Check([.. s_json.Select(Encoding.UTF8.GetBytes)], FuzzTargets.All["tokenizer.json"]);
 
     [Fact]
     public void SentencePieceModelsSurviveMutation()
@@ -42,8 +40,8 @@ public sealed class TokenizerFuzzTests
         }
 
         foreach (byte[] seed in seeds)
-            Use(new Tokenizer(SentencePieceReader.Read(seed, "seed")));
-        Mutation.Check(seeds, input => Use(new Tokenizer(SentencePieceReader.Read(input, "fuzz"))));
+            FuzzTargets.All["sentencepiece"](seed);
+        Mutation.Check(seeds, FuzzTargets.All["sentencepiece"]);
     }
 
     [Fact]
@@ -56,19 +54,12 @@ public sealed class TokenizerFuzzTests
             file.AddRange([.. BitConverter.GetBytes(-(float)file.Count), .. BitConverter.GetBytes(bytes.Length), .. bytes]);
         }
 
-        Mutation.Check([[.. file]], input => Use(new Tokenizer(Llama2cTokenizerReader.Read(input, "fuzz"))));
+        Mutation.Check([[.. file]], FuzzTargets.All["llama2c-tokenizer"]);
     }
 
     [Fact]
     public void RankTablesSurviveMutation() =>
         Mutation.Check(
             ["YQ== 0\nYg== 1\nYWI= 2\nIGE= 3\nIA== 4\n"u8.ToArray()],
-            input => Use(new Tokenizer(TiktokenReader.Build(TiktokenReader.ReadRanks(input, "fuzz"), SplitPatterns.Llama3, [], (null, null), addsBos: false, "fuzz"))));
-
-    private static void Use(Tokenizer tokenizer)
-    {
-        int[] ids = tokenizer.Encode(Text);
-        Assert.All(ids, id => Assert.InRange(id, 0, int.MaxValue));
-        tokenizer.Decode(ids, skipSpecial: true);
-    }
+            FuzzTargets.All["tiktoken"]);
 }
