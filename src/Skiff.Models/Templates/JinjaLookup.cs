@@ -190,7 +190,7 @@ internal static class JinjaLookup
     {
         JinjaTypes.TryText(text, out string whole);
         runtime.ReserveItems(whole.Length);
-        runtime.Step(whole.Length / 4);
+        runtime.Step(whole.Length);
         string[] points = [.. JinjaText.CodePoints(whole)];
         string picked = runtime.Text(string.Concat(Pick(points, positions)));
         return text is JinjaMarkup ? new JinjaMarkup(picked) : picked;

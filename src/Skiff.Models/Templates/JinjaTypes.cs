@@ -68,7 +68,7 @@ internal static class JinjaTypes
             _ => -1,
         };
         if (TryText(value, out string counted))
-            runtime.Step(counted.Length / 64);
+            runtime.Step(counted.Length / 16);
         return length >= 0;
     }
 
