@@ -163,20 +163,21 @@ public sealed unsafe class Tensor
 /// <summary>Zeroed native memory on a 64-byte border, freed with its last user.</summary>
 internal sealed unsafe class NativeBuffer
 {
-    private readonly long _length;
+    /// <summary>Bytes.</summary>
+    public long Length { get; }
 
     public NativeBuffer(long length)
     {
-        _length = Math.Max(length, 64);
-        Start = (byte*)NativeMemory.AlignedAlloc((nuint)_length, 64);
-        NativeMemory.Clear(Start, (nuint)_length);
-        GC.AddMemoryPressure(_length);
+        Length = Math.Max(length, 64);
+        Start = (byte*)NativeMemory.AlignedAlloc((nuint)Length, 64);
+        NativeMemory.Clear(Start, (nuint)Length);
+        GC.AddMemoryPressure(Length);
     }
 
     ~NativeBuffer()
     {
         NativeMemory.AlignedFree(Start);
-        GC.RemoveMemoryPressure(_length);
+        GC.RemoveMemoryPressure(Length);
     }
 
     public byte* Start { get; }
