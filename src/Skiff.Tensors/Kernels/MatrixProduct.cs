@@ -20,6 +20,12 @@ public static unsafe class MatrixProduct
     // Values of B packed at a time: 4 MiB of the third level.
     private const long MostPacked = 1 << 20;
 
+    // Fewest columns worth packing at a time: A is read again for each such group.
+    private const int LeastPackedColumns = 1024;
+
+    // A block of C (384 KiB) stays in the second level while the splits of K are added to it.
+    private const int MostBlockColumns = 512;
+
     // Below this many multiply-adds, a second thread costs more than it saves.
     private const long SmallestShared = 1 << 20;
 
@@ -89,7 +95,8 @@ public static unsafe class MatrixProduct
         plan.BlockRows = Up((m + blocks - 1) / blocks, kernel.Rows);
         plan.RowBlocks = (m + plan.BlockRows - 1) / plan.BlockRows;
 
-        int mostColumns = (int)Math.Max(kernel.Columns, MostPacked / plan.Steps / kernel.Columns * kernel.Columns);
+        // All of K for fewer columns rather than all columns for some of K: C comes by only once.
+        int mostColumns = Up((int)Math.Max(LeastPackedColumns, MostPacked / k), kernel.Columns);
         for (int column = 0; column < n; column += mostColumns)
         {
             plan.Column = column;
@@ -98,6 +105,8 @@ public static unsafe class MatrixProduct
             // Few rows: the columns are shared out too.
             int columnBlocks = team is null || plan.RowBlocks >= 2 * threads ? 1 : Math.Min(plan.Panels, (wanted + plan.RowBlocks - 1) / plan.RowBlocks);
             plan.BlockPanels = (plan.Panels + columnBlocks - 1) / columnBlocks;
+            if (!plan.PacksA && k > plan.Steps)
+                plan.BlockPanels = Math.Min(plan.BlockPanels, Math.Max(1, MostBlockColumns / kernel.Columns));
             columnBlocks = (plan.Panels + plan.BlockPanels - 1) / plan.BlockPanels;
 
             long width = (long)plan.Panels * kernel.Columns;

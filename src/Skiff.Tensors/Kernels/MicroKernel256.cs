@@ -18,6 +18,12 @@ internal static unsafe class MicroKernel256
         // Three rows share a pointer: base, base + aRow, base + 2 aRow are address forms the processor has.
         nint two = 2 * aRow;
         float* a0 = a, a1 = a + 3 * aRow;
+        for (int row = 0; row < TRows.Value; row++)
+        {
+            // The tile of C arrives while the sums are made.
+            PanelPacking.Ahead(c + row * cRow);
+        }
+
         Vector256<float> c0x = Vector256<float>.Zero, c0y = Vector256<float>.Zero;
         Vector256<float> c1x = Vector256<float>.Zero, c1y = Vector256<float>.Zero;
         Vector256<float> c2x = Vector256<float>.Zero, c2y = Vector256<float>.Zero;

@@ -19,6 +19,13 @@ internal static unsafe class MicroKernel512
         // Three rows share a pointer: base, base + aRow, base + 2 aRow are address forms the processor has.
         nint two = 2 * aRow;
         float* a0 = a, a1 = a + 3 * aRow, a2 = a + 6 * aRow, a3 = a + 9 * aRow;
+        for (int row = 0; row < TRows.Value; row++)
+        {
+            // The tile of C arrives while the sums are made.
+            PanelPacking.Ahead(c + row * cRow);
+            PanelPacking.Ahead(c + row * cRow + 16);
+        }
+
         Vector512<float> c0x = Vector512<float>.Zero, c0y = Vector512<float>.Zero;
         Vector512<float> c1x = Vector512<float>.Zero, c1y = Vector512<float>.Zero;
         Vector512<float> c2x = Vector512<float>.Zero, c2y = Vector512<float>.Zero;

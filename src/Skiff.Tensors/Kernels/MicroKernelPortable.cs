@@ -18,6 +18,12 @@ internal static unsafe class MicroKernelPortable
         // Three rows share a pointer: base, base + aRow, base + 2 aRow are address forms the processor has.
         nint two = 2 * aRow;
         float* a0 = a, a1 = a + 3 * aRow;
+        for (int row = 0; row < TRows.Value; row++)
+        {
+            // The tile of C arrives while the sums are made.
+            PanelPacking.Ahead(c + row * cRow);
+        }
+
         Vector<float> c0x = Vector<float>.Zero, c0y = Vector<float>.Zero;
         Vector<float> c1x = Vector<float>.Zero, c1y = Vector<float>.Zero;
         Vector<float> c2x = Vector<float>.Zero, c2y = Vector<float>.Zero;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -9,6 +10,9 @@ namespace Skiff.Tensors;
 /// </summary>
 internal static unsafe class PanelPacking
 {
+    // Steps from what is read to what is asked of memory: strides beyond a page are not foreseen by the processor.
+    private const int Distance = 32;
+
     /// <summary>panel[l * width + i] = source[i * across + l * along] for i below <paramref name="count"/>, else 0.</summary>
     /// <param name="source">The strip's first value.</param>
     /// <param name="across">Stride between the values of one step.</param>
@@ -33,6 +37,8 @@ internal static unsafe class PanelPacking
         {
             for (nint l = 0; l < length; l++, source += along, panel += 32)
             {
+                Ahead(source + Distance * along);
+                Ahead(source + Distance * along + 16);
                 Vector512<float> first = Vector512.Load(source), second = Vector512.Load(source + 16);
                 first.Store(panel);
                 second.Store(panel + 16);
@@ -42,6 +48,7 @@ internal static unsafe class PanelPacking
         {
             for (nint l = 0; l < length; l++, source += along, panel += width)
             {
+                Ahead(source + Distance * along);
                 Vector256<float> first = Vector256.Load(source), second = Vector256.Load(source + 8);
                 first.Store(panel);
                 second.Store(panel + 8);
@@ -50,7 +57,10 @@ internal static unsafe class PanelPacking
         else if (count == width && width <= 8 && readable >= 8)
         {
             for (nint l = 0; l < length; l++, source += along, panel += width)
+            {
+                Ahead(source + Distance * along);
                 Vector256.Load(source).Store(panel);
+            }
         }
         else
         {
@@ -72,6 +82,14 @@ internal static unsafe class PanelPacking
             float* from = source + i * across, to = panel + i;
             for (nint l = 0; l < steps; l += 4, from += 4, to += 4 * width)
             {
+                if ((l & 15) == 0)
+                {
+                    Ahead(from + 4 * across);
+                    Ahead(from + 5 * across);
+                    Ahead(from + 6 * across);
+                    Ahead(from + 7 * across);
+                }
+
                 Vector128<float> r0 = Vector128.Load(from), r1 = Vector128.Load(from + across);
                 Vector128<float> r2 = Vector128.Load(from + 2 * across), r3 = Vector128.Load(from + 3 * across);
                 Vector128<float> low02 = Low(r0, r2), low13 = Low(r1, r3), high02 = High(r0, r2), high13 = High(r1, r3);
@@ -90,6 +108,14 @@ internal static unsafe class PanelPacking
             for (int i = count; i < width; i++)
                 to[i] = 0;
         }
+    }
+
+    // Only a hint: an address outside the matrix does no harm.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Ahead(float* address)
+    {
+        if (Sse.IsSupported)
+            Sse.Prefetch0(address);
     }
 
     // x0 y0 x1 y1, and x2 y2 x3 y3.
