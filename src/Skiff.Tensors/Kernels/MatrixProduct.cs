@@ -26,6 +26,9 @@ public static unsafe class MatrixProduct
     // A block of C (384 KiB) stays in the second level while the splits of K are added to it.
     private const int MostBlockColumns = 512;
 
+    // Steps of A that all panels of a block take in turn: their lines fit the first level even where rows are 1 KiB apart.
+    private const int PackedSteps = 16;
+
     // Below this many multiply-adds, a second thread costs more than it saves.
     private const long SmallestShared = 1 << 20;
 
@@ -91,9 +94,8 @@ public static unsafe class MatrixProduct
 
         // Shares of rows: sized to the caches, but enough of them that no thread waits long for the last.
         int wanted = team is null ? 1 : 4 * threads, leastRows = 4 * kernel.Rows;
-        int blocks = Math.Max((m + MostBlockRows - 1) / MostBlockRows, Math.Min(wanted, (m + leastRows - 1) / leastRows));
-        plan.BlockRows = Up((m + blocks - 1) / blocks, kernel.Rows);
-        plan.RowBlocks = (m + plan.BlockRows - 1) / plan.BlockRows;
+        plan.RowTiles = (m + kernel.Rows - 1) / kernel.Rows;
+        plan.RowBlocks = Math.Max((m + MostBlockRows - 1) / MostBlockRows, Math.Min(wanted, (m + leastRows - 1) / leastRows));
 
         // All of K for fewer columns rather than all columns for some of K: C comes by only once.
         int mostColumns = Up((int)Math.Max(LeastPackedColumns, MostPacked / k), kernel.Columns);
@@ -157,12 +159,13 @@ public static unsafe class MatrixProduct
         Plan* plan = (Plan*)state;
         MicroKernel kernel = MicroKernel.Of(plan->Isa);
         int height = kernel.Rows, width = kernel.Columns;
-        int row = part % plan->RowBlocks * plan->BlockRows, rows = Math.Min(plan->BlockRows, plan->C.Rows - row);
+        int row = plan->FirstRow(part % plan->RowBlocks, height), rows = Math.Min(plan->FirstRow(part % plan->RowBlocks + 1, height), plan->C.Rows) - row;
         int firstPanel = part / plan->RowBlocks * plan->BlockPanels, endPanel = Math.Min(plan->Panels, firstPanel + plan->BlockPanels);
         nint aRow = (nint)plan->A.RowStride, aStep = (nint)plan->A.ColumnStride, cRow = (nint)plan->C.RowStride;
 
         // This thread's room: one tile, one panel of columns, one block of rows.
-        float* tile = Scratch.Own(height * width + plan->Steps * width + 16 + (long)Up(plan->BlockRows, height) * plan->Steps + 16);
+        nint panelValues = (nint)plan->Steps * height + 16;
+        float* tile = Scratch.Own(height * width + plan->Steps * width + 16 + (rows + height - 1) / height * panelValues);
         float* edge = tile + height * width, block = edge + plan->Steps * width + 16;
         for (int first = 0; first < plan->Length; first += plan->Steps)
         {
@@ -170,8 +173,14 @@ public static unsafe class MatrixProduct
             float* a = plan->A.Data + row * plan->A.RowStride + (plan->First + first) * plan->A.ColumnStride;
             if (plan->PacksA)
             {
-                for (int r = 0; r < rows; r += height)
-                    PanelPacking.Pack(a + r * aRow, aRow, aStep, Math.Min(height, rows - r), plan->A.Rows - row - r, length, block + (nint)r * length, height);
+                // Where a step lies in one piece, all panels take theirs from it before its lines leave the cache.
+                int chunk = aRow == 1 ? PackedSteps : length;
+                for (int step = 0; step < length; step += chunk)
+                {
+                    int steps = Math.Min(chunk, length - step);
+                    for (int r = 0; r < rows; r += height)
+                        PanelPacking.Pack(a + r * aRow + step * aStep, aRow, aStep, Math.Min(height, rows - r), plan->A.Rows - row - r, steps, block + r / height * panelValues + step * height, height);
+                }
             }
 
             bool accumulate = plan->Accumulate || plan->First + first > 0;
@@ -195,7 +204,7 @@ public static unsafe class MatrixProduct
                 for (int r = 0; r < rows; r += height)
                 {
                     int count = Math.Min(height, rows - r);
-                    float* from = plan->PacksA ? block + (nint)r * length : a + r * aRow;
+                    float* from = plan->PacksA ? block + r / height * panelValues : a + r * aRow;
                     float* c = plan->C.Data + (row + r) * plan->C.RowStride + column;
                     (nint fromRow, nint fromStep) = plan->PacksA ? (1, height) : (aRow, aStep);
                     if (columns == width)
@@ -223,7 +232,10 @@ public static unsafe class MatrixProduct
         public float* Packed;
         public Isa Isa;
         public bool Accumulate, PacksA, PacksB;
-        public int Steps, BlockRows, RowBlocks, BlockPanels, Column, Columns, Panels, First, Length, PartUnits;
+        public int Steps, RowTiles, RowBlocks, BlockPanels, Column, Columns, Panels, First, Length, PartUnits;
+
+        // Whole tiles, spread evenly: a short last block would leave its thread waiting.
+        public readonly int FirstRow(int block, int height) => (int)((long)block * RowTiles / RowBlocks) * height;
 
         public readonly float* PackedPanel(int panel, int first, int width)
             => Packed + (long)first * Panels * width + (long)panel * width * Math.Min(Steps, Length - first);

@@ -29,7 +29,7 @@ public sealed unsafe class MatrixProductTests : IDisposable
             Random random = new(seed);
             int pad = (form & 8) == 0 ? 0 : 1 + random.Next(7);
             Check(path, random, m, n, k, (form & 1) != 0, (form & 2) != 0, (form & 4) != 0, pad, (form & 16) != 0 ? 2 : 1, (form & 32) != 0);
-        }, iter: 400);
+        }, iter: 200);
     }
 
     [Theory]
