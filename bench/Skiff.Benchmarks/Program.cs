@@ -7,6 +7,7 @@ internal static class Program
 {
     private static readonly Dictionary<string, Action> s_benchmarks = new(StringComparer.Ordinal)
     {
+        ["attention"] = AttentionBenchmark.Run,
         ["bpe-training"] = BpeTrainingBenchmark.Run,
         ["gemm"] = GemmBenchmark.Run,
         ["tokenizer"] = TokenizerBenchmark.Run,
