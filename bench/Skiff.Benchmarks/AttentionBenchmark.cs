@@ -9,7 +9,7 @@ namespace Skiff.Benchmarks;
 internal static unsafe class AttentionBenchmark
 {
     // B batch, T time, H heads, K head size
-    private const int Rounds = 11;
+    private const int Rounds = 41;
     private const int Width = 256;
     private const int Tokens = 4096;
     private const long PeakSteps = 1 << 21;

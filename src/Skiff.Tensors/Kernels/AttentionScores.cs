@@ -40,10 +40,9 @@ internal static unsafe class AttentionScores
         for (int c = start & ~15; c < end; c += 16)
             most = Vector512.MaxNative(most, Vector512.ConditionalSelect(Inside(c, start, end), Vector512.Load(row + c) * factor, most));
         Vector256<float> half = Vector256.MaxNative(most.GetLower(), most.GetUpper());
-        float result = least;
-        for (int lane = 0; lane < 8; lane++)
-            result = Math.Max(result, half[lane]);
-        return result;
+        Vector128<float> four = Vector128.MaxNative(half.GetLower(), half.GetUpper());
+        four = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
     /// <summary>row[c] = e^(scale row[c] - shift) in an interval and 0 in the rest of from to to; the sum of the row.</summary>
