@@ -45,6 +45,6 @@ internal static class ConvertVerb
         {
             stop.ThrowIfCancellationRequested();
             progress.Report(done);
-        });
+        }, line => error.WriteLine($"skiff: note: {line}"));
     }
 }

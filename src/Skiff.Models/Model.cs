@@ -9,14 +9,16 @@ namespace Skiff.Models;
 public sealed class Model
 {
     private readonly Func<string, Tensor> _parameter;
+    private readonly Func<string, TensorType> _typeOf;
     private readonly Lazy<Tokenizer?> _tokenizer;
 
-    internal Model(string path, ModelConfig config, Func<string, Tensor> parameter, Func<Tokenizer?> tokenizer, TensorType type)
+    internal Model(string path, ModelConfig config, Func<string, Tensor> parameter, Func<string, TensorType> typeOf, Func<Tokenizer?> tokenizer, TensorType type)
     {
         Path = path;
         Config = config;
         Type = type;
         _parameter = parameter;
+        _typeOf = typeOf;
         _tokenizer = new Lazy<Tokenizer?>(tokenizer);
     }
 
@@ -39,6 +41,9 @@ public sealed class Model
 
     /// <summary>A parameter under Skiff's name for it and in the form <see cref="Models.Parameter"/> defines.</summary>
     public Tensor Parameter(string name) => _parameter(name);
+
+    /// <summary>The number type of a parameter, without fetching it.</summary>
+    public TensorType TypeOf(string name) => _typeOf(name);
 
     /// <summary>
     /// Opens a model folder, a <c>.gguf</c> file, a llama2.c <c>.bin</c> file, or <c>zoo:NAME</c>, which is an architecture with random

@@ -14,11 +14,12 @@ public static class ModelWriter
     /// <param name="path">File or folder.</param>
     /// <param name="type">How matrices are stored; by default as they are. Rows that fill no blocks fall back to a type that fits.</param>
     /// <param name="progress">Told, after each tensor, how many values are written.</param>
+    /// <param name="note">Told, before anything is written, what turns out otherwise than asked; a line each.</param>
     /// <exception cref="InvalidInputException">The target cannot hold this model or type; names the trait.</exception>
-    public static void Write(Model model, string path, TensorType? type = null, Action<long>? progress = null)
+    public static void Write(Model model, string path, TensorType? type = null, Action<long>? progress = null, Action<string>? note = null)
     {
         if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
-            WriteGguf(model, path, type, progress);
+            WriteGguf(model, path, type, progress, note);
         else if (path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase))
             WriteLlama2c(model, path, type);
         else
@@ -70,8 +71,11 @@ public static class ModelWriter
         return json;
     }
 
-    private static void WriteGguf(Model model, string path, TensorType? type, Action<long>? progress)
+    private static void WriteGguf(Model model, string path, TensorType? type, Action<long>? progress, Action<string>? note)
     {
+        LlamaCppLimits.Refuse(model.Config, path);
+        if (Directory.Exists(path))
+            throw new InvalidInputException(path, "output", "is a folder; name a file");
         GgufMetadata metadata = new();
         string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Path)).Replace(Zoo.Prefix, "");
         GgufConfigWriter.Write(metadata, model.Config, name);
@@ -84,18 +88,30 @@ public static class ModelWriter
         metadata.Add("general.file_type", GgufFileType(type ?? model.Type));
         metadata.Add("general.quantization_version", 2u);
         if (model.HasTokenizer)
-            model.Tokenizer.WriteGguf(metadata);
+            model.Tokenizer.WriteGguf(metadata, model.Config.VocabSize);
         else
             metadata.Add("tokenizer.ggml.model", "none");
+        foreach (string line in LlamaCppLimits.Notes(model.Config).Concat(FallbackNotes(tensors, type)))
+            note?.Invoke(line);
         GgufWriter.Write(path, metadata, Counted(tensors, progress));
     }
+
+    // llama.cpp's quantizer says the same of each tensor; one line a type is enough.
+    private static IEnumerable<string> FallbackNotes(IReadOnlyList<TensorEntry> tensors, TensorType? type) => tensors
+        .Where(t => type is not null && t.Type != type && t.Type != TensorType.F32)
+        .GroupBy(t => (t.Type, Columns: t.Shape[^1]))
+        .Select(group => $"{group.Count()} tensors ({Modules(group)}) are {group.Key.Type.Name()}: rows of {group.Key.Columns} values do not fill {type!.Value.Name()}'s blocks of {type.Value.BlockLength()}");
+
+    // blk.3.attn_q.weight counts as attn_q.
+    private static string Modules(IEnumerable<TensorEntry> tensors) =>
+        string.Join(", ", tensors.Select(t => t.Name.Split('.')).Select(parts => parts[0] == "blk" ? parts[2] : parts[0]).Distinct());
 
     private static TensorType GgufTypeOf(StoredTensor stored, TensorType? type, Model model)
     {
         // llama.cpp wants vectors, positions, routers and convolutions in single precision.
         if (!stored.Parts[0].Parameter.IsMatrix)
             return TensorType.F32;
-        TensorType wanted = type ?? model.Parameter(stored.Parts[0].Parameter.Name).Type;
+        TensorType wanted = type ?? model.TypeOf(stored.Parts[0].Parameter.Name);
         return Fitting(wanted, stored.Shape[^1]);
     }
 

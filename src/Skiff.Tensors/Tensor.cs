@@ -49,7 +49,14 @@ public sealed unsafe class Tensor
     /// <exception cref="ArgumentException">A negative size, or rows that do not fill whole blocks.</exception>
     public static Tensor Allocate(TensorType type, params ReadOnlySpan<long> shape)
     {
-        NativeBuffer buffer = new(ByteLengthOf(type, shape));
+        NativeBuffer buffer = new(ByteLengthOf(type, shape), clear: true);
+        return new Tensor(buffer.Start, buffer, type, shape);
+    }
+
+    /// <summary>Memory of its own with anything in it, for whoever writes every value at once.</summary>
+    internal static Tensor AllocateRaw(TensorType type, params ReadOnlySpan<long> shape)
+    {
+        NativeBuffer buffer = new(ByteLengthOf(type, shape), clear: false);
         return new Tensor(buffer.Start, buffer, type, shape);
     }
 
@@ -160,16 +167,17 @@ public sealed unsafe class Tensor
     }
 }
 
-/// <summary>Zeroed native memory on a 64-byte border, freed with its last user.</summary>
+/// <summary>Native memory on a 64-byte border, freed with its last user.</summary>
 internal sealed unsafe class NativeBuffer
 {
     private readonly long _length;
 
-    public NativeBuffer(long length)
+    public NativeBuffer(long length, bool clear)
     {
         _length = Math.Max(length, 64);
         Start = (byte*)NativeMemory.AlignedAlloc((nuint)_length, 64);
-        NativeMemory.Clear(Start, (nuint)_length);
+        if (clear)
+            NativeMemory.Clear(Start, (nuint)_length);
         GC.AddMemoryPressure(_length);
     }
 

@@ -31,7 +31,7 @@ internal static class GgufConfigReader
         else
         {
             Set("num_attention_heads", heads);
-            Set("intermediate_size", First("feed_forward_length"));
+            Set("intermediate_size", FeedForward());
             if (Has("attention.head_count_kv") && First("attention.head_count_kv") != heads)
                 Set("num_key_value_heads", First("attention.head_count_kv"));
         }
@@ -53,6 +53,11 @@ internal static class GgufConfigReader
 
         // The shortest decimal that rounds to the stored single: 1e-05, not 9.999999747378752e-06.
         double Number(string key) => double.Parse(metadata.Float($"{arch}.{key}").ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+
+        // llama.cpp's converter writes four times the width for GPT-2 whatever the tensors are.
+        long FeedForward() => family.ModelType == "gpt2" && tensors.TryGetValue("blk.0.ffn_up.weight", out TensorEntry? up)
+            ? up.Shape[0]
+            : First("feed_forward_length");
 
         void Copy(string from, string to)
         {
@@ -84,6 +89,8 @@ internal static class GgufConfigReader
 
         void ReadTraits()
         {
+            if (metadata.TryGet(GgufConfigWriter.ActivationKey, out string? activation))
+                Set("hidden_act", activation);
             Copy("expert_count", "num_local_experts");
             Copy("expert_used_count", "num_experts_per_tok");
             Copy("attn_logit_softcapping", "attn_logit_softcapping");

@@ -9,10 +9,12 @@ internal static class GgufVocabularyWriter
 
     /// <summary>Adds the keys.</summary>
     /// <exception cref="InvalidInputException">GGUF cannot say a part of this tokenizer.</exception>
-    public static void Write(Tokenizer tokenizer, GgufMetadata metadata)
+    public static void Write(Tokenizer tokenizer, GgufMetadata metadata, int modelVocabulary)
     {
         TokenizerSpec spec = tokenizer.Spec;
-        string[] texts = new string[tokenizer.VocabularySize];
+        if (modelVocabulary > 0 && tokenizer.VocabularySize > modelVocabulary)
+            throw new InvalidInputException(Source, "vocabulary", $"{tokenizer.VocabularySize} tokens for a model of {modelVocabulary}; llama.cpp loads no such file");
+        string[] texts = new string[Math.Max(tokenizer.VocabularySize, modelVocabulary)];
         int[] types = new int[texts.Length];
         Dictionary<int, AddedToken> added = spec.AddedTokens.ToDictionary(t => t.Id);
         bool bytes = spec.Model is BpeModel { Options.ByteFallback: true } || spec.Decoder?.Has("ByteFallback") == true;
