@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Skiff.Tensors;
 
 namespace Skiff.Models;
@@ -21,7 +22,7 @@ public static class ModelWriter
         if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
             WriteGguf(model, path, type, progress, note);
         else if (path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase))
-            WriteLlama2c(model, path, type);
+            WriteLlama2c(model, path, type, progress);
         else
             WriteFolder(model, path, type, progress);
     }
@@ -47,16 +48,17 @@ public static class ModelWriter
         TensorType target = type ?? (model.Type.IsQuantized() ? TensorType.F32 : model.Type);
         if (File.Exists(folder))
             throw new InvalidInputException(folder, "output", "is a file; name a folder, or a file ending in .gguf or .bin");
-        Directory.CreateDirectory(folder);
         JsonObject config = (JsonObject)model.Config.Source.DeepClone();
         config["torch_dtype"] = target switch { TensorType.F64 => "float64", TensorType.F16 => "float16", TensorType.BF16 => "bfloat16", _ => "float32" };
         IReadOnlyList<TensorEntry> entries = TensorAssembly.Entries(model.Config.Family.Tensors.Layout(model.Config), _ => target, model.Parameter);
-        // The weights come last but one: a folder with a config.json is whole.
-        if (model.HasTokenizer)
-            model.Tokenizer.Save(folder);
-        SafetensorsWriter.WriteFolder(folder, Counted(entries, progress));
-        AtomicFile.WriteText(Path.Combine(folder, "generation_config.json"), GenerationConfig(model).ToJsonString(Indented));
-        AtomicFile.WriteText(Path.Combine(folder, "config.json"), config.ToJsonString(Indented));
+        AtomicFolder.Write(folder, place =>
+        {
+            if (model.HasTokenizer)
+                model.Tokenizer.Save(place);
+            SafetensorsWriter.WriteFolder(place, Counted(entries, progress));
+            AtomicFile.WriteText(Path.Combine(place, "generation_config.json"), GenerationConfig(model).ToJsonString(Indented));
+            AtomicFile.WriteText(Path.Combine(place, "config.json"), config.ToJsonString(Indented));
+        });
     }
 
     private static JsonObject GenerationConfig(Model model)
@@ -77,8 +79,7 @@ public static class ModelWriter
         if (Directory.Exists(path))
             throw new InvalidInputException(path, "output", "is a folder; name a file");
         GgufMetadata metadata = new();
-        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Path)).Replace(Zoo.Prefix, "");
-        GgufConfigWriter.Write(metadata, model.Config, name);
+        GgufConfigWriter.Write(metadata, model.Config, NameOf(model));
         IReadOnlyList<TensorEntry> tensors =
         [
             .. GgufConfigWriter.RopeTensors(model.Config),
@@ -94,6 +95,16 @@ public static class ModelWriter
         foreach (string line in LlamaCppLimits.Notes(model.Config).Concat(FallbackNotes(tensors, type)))
             note?.Invoke(line);
         GgufWriter.Write(path, metadata, Counted(tensors, progress));
+    }
+
+    private static readonly string[] s_phi3Tokens = ["</s>", "<unk>", "<s>", "<|endoftext|>"];
+
+    // To llama.cpp, "phi-3" in a name means that these tokens are there, and a file without them does not load.
+    private static string NameOf(Model model)
+    {
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Path)).Replace(Zoo.Prefix, "");
+        bool asPublished = model.HasTokenizer && s_phi3Tokens.All(token => model.Tokenizer.IdOf(token) is not null);
+        return asPublished ? name : Regex.Replace(name, "phi-?3", "phi_3", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant);
     }
 
     // llama.cpp's quantizer says the same of each tensor; one line a type is enough.
@@ -146,12 +157,18 @@ public static class ModelWriter
         _ => 0,
     };
 
-    private static void WriteLlama2c(Model model, string path, TensorType? type)
+    private static void WriteLlama2c(Model model, string path, TensorType? type, Action<long>? progress)
     {
         if (type is not (null or TensorType.F32))
             throw new InvalidInputException("--type", type.Value.Name(), "a llama2.c file holds f32");
         Llama2cHeader header = Llama2cTensors.HeaderOf(model.Config, path);
         Dictionary<string, TensorEntry> entries = TensorAssembly.Entries(Llama2cTensors.Layout(model.Config), _ => TensorType.F32, model.Parameter).ToDictionary(e => e.Name);
-        Llama2cWriter.Write(path, header, version: 0, name => entries[name].Load());
+        long done = 0;
+        Llama2cWriter.Write(path, header, version: 0, name =>
+        {
+            Tensor tensor = entries[name].Load();
+            progress?.Invoke(done += tensor.Count);
+            return tensor;
+        });
     }
 }
