@@ -22,6 +22,9 @@ public sealed class Model
         _tokenizer = new Lazy<Tokenizer?>(tokenizer);
     }
 
+    /// <summary>Lets go of what the system holds of the file in memory.</summary>
+    internal Action Forget { get; init; } = () => { };
+
     /// <summary>Where it was opened.</summary>
     public string Path { get; }
 

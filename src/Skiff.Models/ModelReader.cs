@@ -49,7 +49,7 @@ internal static class ModelReader
         SafetensorsFile file = SafetensorsFile.Open(folder);
         ParameterStore store = ParameterStore.Of(config.Family.Tensors.Layout(config), file.Tensors, config.Family.Tensors, folder);
         string? own = TokenizerFiles.Any(name => File.Exists(System.IO.Path.Combine(folder, name))) ? folder : null;
-        return new Model(folder, config, name => store[name], store.TypeOf, () => Load(tokenizer ?? own), MostCommonType(file.Tensors));
+        return new Model(folder, config, name => store[name], store.TypeOf, () => Load(tokenizer ?? own), MostCommonType(file.Tensors)) { Forget = store.Forget };
     }
 
     private static Model OpenGguf(string path, string? tokenizer)
@@ -61,7 +61,7 @@ internal static class ModelReader
         ParameterStore store = ParameterStore.Of(GgufLayout.Of(config, file.Tensors.ContainsKey), file.Tensors, GgufLayout.Names, path);
         return new Model(path, config, name => store[name], store.TypeOf,
             () => tokenizer is not null ? Tokenizer.Load(tokenizer) : file.Metadata.Contains("tokenizer.ggml.tokens") ? Tokenizer.FromGguf(file.Metadata, path) : null,
-            MostCommonType(file.Tensors));
+            MostCommonType(file.Tensors)) { Forget = store.Forget };
     }
 
     private static Model OpenLlama2c(string path, string? tokenizer)
@@ -69,7 +69,7 @@ internal static class ModelReader
         Llama2cFile file = Llama2cFile.Open(path);
         ModelConfig config = ModelConfig.Parse(Llama2cTensors.ConfigOf(file.Header), path);
         ParameterStore store = ParameterStore.Of(Llama2cTensors.Layout(config), file.Tensors, Llama2cTensors.Names, path);
-        return new Model(path, config, name => store[name], store.TypeOf, () => Load(tokenizer ?? BesideLlama2c(path, config)), TensorType.F32);
+        return new Model(path, config, name => store[name], store.TypeOf, () => Load(tokenizer ?? BesideLlama2c(path, config)), TensorType.F32) { Forget = store.Forget };
     }
 
     // llama2.c keeps the tokenizer in a file of its own, with no fixed name: the one beside it that fits is taken.

@@ -8,6 +8,7 @@ namespace Skiff.Models;
 /// <summary>Writes a model as a folder, a GGUF file or a llama2.c checkpoint. Each is there whole or not at all.</summary>
 public static class ModelWriter
 {
+    private const long ValuesHeld = 1 << 26;
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     /// <summary>Writes by the ending of <paramref name="path"/>: <c>.gguf</c>, <c>.bin</c> (llama2.c), or a folder in Hugging Face layout.</summary>
@@ -27,13 +28,20 @@ public static class ModelWriter
             WriteFolder(model, path, type, progress);
     }
 
-    private static IReadOnlyList<TensorEntry> Counted(IReadOnlyList<TensorEntry> entries, Action<long>? progress)
+    private static IReadOnlyList<TensorEntry> Counted(Model model, IReadOnlyList<TensorEntry> entries, Action<long>? progress)
     {
-        long done = 0;
+        long done = 0, forgotten = 0;
         return [.. entries.Select(entry => entry with
         {
             Load = () =>
             {
+                // What is written is not read again: a file larger than the memory passes through a small part of it.
+                if (done - forgotten > ValuesHeld)
+                {
+                    model.Forget();
+                    forgotten = done;
+                }
+
                 Tensor tensor = entry.Load();
                 progress?.Invoke(done += tensor.Count);
                 return tensor;
@@ -55,7 +63,7 @@ public static class ModelWriter
         {
             if (model.HasTokenizer)
                 model.Tokenizer.Save(place);
-            SafetensorsWriter.WriteFolder(place, Counted(entries, progress));
+            SafetensorsWriter.WriteFolder(place, Counted(model, entries, progress));
             AtomicFile.WriteText(Path.Combine(place, "generation_config.json"), GenerationConfig(model).ToJsonString(Indented));
             AtomicFile.WriteText(Path.Combine(place, "config.json"), config.ToJsonString(Indented));
         });
@@ -94,7 +102,7 @@ public static class ModelWriter
             metadata.Add("tokenizer.ggml.model", "none");
         foreach (string line in LlamaCppLimits.Notes(model.Config).Concat(FallbackNotes(tensors, type)))
             note?.Invoke(line);
-        GgufWriter.Write(path, metadata, Counted(tensors, progress));
+        GgufWriter.Write(path, metadata, Counted(model, tensors, progress));
     }
 
     private static readonly string[] s_phi3Tokens = ["</s>", "<unk>", "<s>", "<|endoftext|>"];

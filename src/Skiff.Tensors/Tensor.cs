@@ -140,6 +140,17 @@ public sealed unsafe class Tensor
         return new Tensor(_pointer, this, Type, shape);
     }
 
+    /// <summary>
+    /// Lets go of the memory behind a view of a mapped file; the next touch reads the file again. Memory of its own stays.
+    /// </summary>
+    internal void Forget()
+    {
+        object owner = _owner;
+        while (owner is Tensor view)
+            owner = view._owner;
+        (owner as MappedFile)?.Forget(_pointer, ByteLength);
+    }
+
     /// <summary>A view of rows of a matrix, or of values of a vector.</summary>
     internal Tensor Slice(long start, long count)
     {

@@ -70,6 +70,13 @@ internal sealed unsafe class ParameterStore
         return stored.Transposed || stored.Shift != 0 ? TensorType.F32 : _stored[stored.Name].Type;
     }
 
+    /// <summary>Lets go of the file's pages in memory, for whoever goes through it once.</summary>
+    public void Forget()
+    {
+        foreach (Tensor tensor in _stored.Values)
+            tensor.Forget();
+    }
+
     private static bool Fits(Tensor tensor, StoredTensor wanted)
     {
         if (tensor.Type is TensorType.I8 or TensorType.I16 or TensorType.I32 or TensorType.I64 or TensorType.U8 or TensorType.Bool)
