@@ -32,7 +32,7 @@ internal static class GgufConfigReader
         {
             Set("num_attention_heads", heads);
             Set("intermediate_size", First("feed_forward_length"));
-            if (Has("attention.head_count_kv") && First("attention.head_count_kv") != heads)
+            if (Has("attention.head_count_kv") && (First("attention.head_count_kv") != heads || family.StatesKeyValueHeads))
                 Set("num_key_value_heads", First("attention.head_count_kv"));
         }
 
@@ -67,6 +67,7 @@ internal static class GgufConfigReader
             json["num_kv_heads"] = List("attention.head_count_kv");
             // Widths are stored as made; a divisor of 1 keeps them.
             json["ffn_dim_divisor"] = 1;
+            json["normalize_qk_projections"] = tensors.ContainsKey("blk.0.attn_q_norm.weight");
             json["ffn_multipliers"] = new JsonArray([.. metadata.Array<long>($"{arch}.feed_forward_length").Select(f => (JsonNode)((double)f / hidden))]);
             JsonArray List(string key) => new([.. metadata.Array<long>($"{arch}.{key}").Select(v => (JsonNode)v)]);
         }
