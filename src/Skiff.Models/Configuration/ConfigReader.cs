@@ -25,14 +25,28 @@ internal sealed class ConfigReader(JsonObject json, string source)
             throw new InvalidInputException(source, "file", "starts with a byte order mark; save it as plain UTF-8");
         try
         {
-            return JsonNode.Parse(text, null, new JsonDocumentOptions { MaxDepth = 32, AllowDuplicateProperties = false }) is JsonObject result
-                ? result
-                : throw new InvalidInputException(source, "file", "must hold a JSON object");
+            if (JsonNode.Parse(text, null, new JsonDocumentOptions { MaxDepth = 32, AllowDuplicateProperties = false }) is not JsonObject result)
+                throw new InvalidInputException(source, "file", "must hold a JSON object");
+            ReadNames(result);
+            return result;
         }
         catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
         {
             throw new InvalidInputException(source, e is JsonException { LineNumber: { } line } ? $"line {line + 1}" : "file", $"not valid JSON: {e.Message}", e);
         }
+    }
+
+    // Names are decoded when first looked at; one that is no text must show here, not in the midst of reading.
+    private static void ReadNames(JsonNode? node)
+    {
+        IEnumerable<JsonNode?> inner = node switch
+        {
+            JsonObject found => found.Select(k => k.Value),
+            JsonArray list => list,
+            _ => [],
+        };
+        foreach (JsonNode? child in inner)
+            ReadNames(child);
     }
 
     /// <summary>The key holds a value: it is there and not null.</summary>
@@ -102,15 +116,17 @@ internal sealed class ConfigReader(JsonObject json, string source)
             if (value is null || _read.Contains(key) || HarmlessKeys.Any.Contains(key) || Family?.Harmless.Contains(key) == true)
                 continue;
             if (HarmlessKeys.Refused.TryGetValue(key, out string? mend))
-                throw new InvalidInputException(source, _prefix + key, mend);
+                throw new InvalidInputException(source, Path(key), mend);
             if (!HarmlessKeys.AtOneValue.TryGetValue(key, out string? only) && Family?.AtOneValue.TryGetValue(key, out only) != true)
-                throw new InvalidInputException(source, _prefix + key, $"is not a key Skiff knows{(Family is null ? "" : $" for model_type {Family.ModelType}")}; remove it if it does not change the arithmetic");
+                throw new InvalidInputException(source, Path(key), $"is not a key Skiff knows{(Family is null ? "" : $" for model_type {Family.ModelType}")}; remove it if it does not change the arithmetic");
             if (!JsonNode.DeepEquals(value, JsonNode.Parse(only!)))
-                throw new InvalidInputException(source, _prefix + key, $"{value.ToJsonString()} is not supported, only {only}");
+                throw new InvalidInputException(source, Path(key), $"{value.ToJsonString()} is not supported, only {only}");
         }
     }
 
-    public InvalidInputException Refuse(string key, string problem) => new(source, _prefix + (Family?.NameIn(json, key) ?? key), problem);
+    public InvalidInputException Refuse(string key, string problem) => new(source, Path(Family?.NameIn(json, key) ?? key), problem);
+
+    private string Path(string name) => _prefix + (name.Length == 0 ? "\"\"" : name);
 
     private IEnumerable<string> Names(string key) => Family?.NamesOf(key) ?? [key];
 
@@ -124,7 +140,7 @@ internal sealed class ConfigReader(JsonObject json, string source)
             if (!json.TryGetPropertyValue(name, out JsonNode? node) || node is null)
                 continue;
             if (found is not null && !JsonNode.DeepEquals(found, node))
-                throw new InvalidInputException(source, _prefix + name, $"{node.ToJsonString()} contradicts {Family!.NameIn(json, key)} {found.ToJsonString()}");
+                throw new InvalidInputException(source, Path(name), $"{node.ToJsonString()} contradicts {Family!.NameIn(json, key)} {found.ToJsonString()}");
             found ??= node;
         }
 

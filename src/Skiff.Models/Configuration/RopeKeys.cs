@@ -45,7 +45,7 @@ internal static class RopeKeys
             throw r.Refuse("head_dim", $"{headDim} is above {LargestHead}");
         int rotary = (int)(headDim * Math.Min(share, 2));
         if (rotary < 2 || rotary > headDim || rotary % 2 != 0)
-            throw r.Refuse("head_dim", $"{rotary} of {headDim} values would be rotated; the number must be even and at most the head");
+            throw r.Refuse(r.Has("partial_rotary_factor") ? "partial_rotary_factor" : "head_dim", $"{rotary} of {headDim} values would be rotated; the number must be even and at most the head");
         RopeConfig rope = new() { RotaryDim = rotary, Theta = theta, OriginalMaxPositionEmbeddings = maxPositions };
         if (scaling is not null)
         {
