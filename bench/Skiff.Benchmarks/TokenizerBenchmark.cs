@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Tokenizers;
-using Skiff.Models;
 
 namespace Skiff.Benchmarks;
 
@@ -38,8 +37,8 @@ internal static partial class TokenizerBenchmark
         double[][] seconds = Bench.Interleave(
             Rounds,
             () => tokens = texts.Sum(text => (long)ours.Encode(text, addSpecial: false, parseSpecial: false).Length),
-            () => texts.Sum(text => (long)tiktoken.EncodeToIds(text).Count),
-            () => texts.Sum(text => (long)bpe.EncodeToIds(text).Count));
+            () => tokens = texts.Sum(text => (long)tiktoken.EncodeToIds(text).Count),
+            () => tokens = texts.Sum(text => (long)bpe.EncodeToIds(text).Count));
 
         Console.WriteLine($"childrens-books.jsonl.gz, {texts.Length} texts, {bytes} bytes, {tokens} tokens, all ids equal; median of {Rounds} interleaved rounds, one thread.");
         Console.WriteLine();

@@ -87,7 +87,7 @@ internal static class ScoreVerb
             : scorer.Score(Ids(ids, source), source, keep, stop);
     }
 
-    private static string Text(JsonElement text, string source)
+    internal static string Text(JsonElement text, string source)
     {
         try
         {
@@ -103,7 +103,7 @@ internal static class ScoreVerb
         throw new InvalidInputException(source, "text", "must be a string");
     }
 
-    private static int[] Ids(JsonElement ids, string source)
+    internal static int[] Ids(JsonElement ids, string source)
     {
         if (ids.ValueKind != JsonValueKind.Array)
             throw new InvalidInputException(source, "ids", "must be an array of whole numbers");

@@ -11,6 +11,8 @@ internal static class Verbs
         ZooVerb.Create(),
         InitVerb.Create(),
         ConvertVerb.Create(),
+        TokenizeVerb.Create(),
+        DetokenizeVerb.Create(),
         TokenizerVerb.Create(),
     ];
 }

@@ -13,7 +13,7 @@ internal static class ZooVerb
         Option<bool> json = Flags.Json();
         Verb verb = new("zoo", "List the named architectures of published small models.")
         {
-            Examples = ["skiff zoo", "skiff zoo qwen", "skiff info zoo:qwen2.5-0.5b"],
+            Examples = ["skiff zoo qwen", "skiff zoo gpt_neox --json"],
         };
         verb.Arguments.Add(filter);
         verb.Options.Add(json);

@@ -1,3 +1,4 @@
+using System.Text;
 using Skiff.Models;
 
 namespace Skiff.Fuzz;
@@ -8,16 +9,37 @@ namespace Skiff.Fuzz;
 /// </summary>
 internal static class FuzzTargets
 {
+    private static readonly JinjaOptions s_template = JinjaOptions.Chat with { MaxSteps = 5_000, MaxOutput = 50_000 };
+
+    private static readonly Dictionary<string, object?> s_variables = new()
+    {
+        ["messages"] = new List<object?> { new Dictionary<string, object?> { ["role"] = "user", ["content"] = "Hi" } },
+        ["add_generation_prompt"] = true,
+        ["bos_token"] = "<s>",
+    };
+
     public static IReadOnlyDictionary<string, Action<byte[]>> All { get; } = new SortedDictionary<string, Action<byte[]>>(StringComparer.Ordinal)
     {
-        ["config.json"] = input => ModelConfig.Parse(input, "x"),
+        ["config.json"] = input => _ = ModelConfig.Parse(input, "x").ParameterCount,
         ["gguf"] = input => GgufHeader.Parse(input, input.Length, "x"),
+        ["jinja"] = input => JinjaTemplate.Parse(Encoding.UTF8.GetString(input), "x", s_template).Render(s_variables),
         ["jsonl"] = input => Read("input.jsonl", input),
         ["llama2c"] = input => Llama2cLayout.Parse(input, input.Length, "x"),
+        ["llama2c-tokenizer"] = input => Use(new Tokenizer(Llama2cTokenizerReader.Read(input, "x"))),
         ["safetensors"] = input => SafetensorsHeader.Parse(input, input.Length, "x"),
         ["safetensors.index.json"] = input => SafetensorsIndex.Parse(input, "x"),
+        ["sentencepiece"] = input => Use(new Tokenizer(SentencePieceReader.Read(input, "x"))),
         ["text.gz"] = input => Read("input.txt.gz", input),
+        ["tiktoken"] = input => Use(new Tokenizer(TiktokenReader.Build(TiktokenReader.ReadRanks(input, "x"), SplitPatterns.Llama3, [], (null, null), addsBos: false, "x"))),
+        ["tokenizer.json"] = input => Use(Tokenizer.FromJson(input, "x")),
     };
+
+    // A tokenizer that was accepted must also run.
+    private static void Use(Tokenizer tokenizer)
+    {
+        int[] ids = tokenizer.Encode("ab <s> c\u00E9  12 'll\n\uD83D\uDE00");
+        tokenizer.Decode(ids, skipSpecial: true);
+    }
 
     // Small chunks, so that short inputs are cut as well.
     private static void Read(string name, byte[] input)

@@ -120,7 +120,8 @@ internal static class GgufVocabularyWriter
         metadata.Add(GgufKeys.Scores, scores);
         metadata.Add(GgufKeys.TokenType, types);
         metadata.Add(GgufKeys.AddSpacePrefix, prefix);
-        if (kind == "t5")
+        // llama.cpp heeds this for Unigram alone; we heed it for both.
+        if (kind == "t5" || removesExtra)
             metadata.Add(GgufKeys.RemoveExtraSpaces, removesExtra);
         if (charsMap.Length > 0)
             metadata.Add(GgufKeys.CharsMap, charsMap);

@@ -15,7 +15,11 @@ internal static class HuggingFaceReader
     /// </summary>
     public static TokenizerSpec Read(JsonField root, JsonField? config, JsonField? map = null, string? template = null)
     {
-        TokenModel model = TokenModelReader.Read(root.Get("model"));
+        List<AddedToken> added = [];
+        if (root.TryGet("added_tokens", out JsonField list))
+            added.AddRange(list.Items().Select(item => AddedToken.Read(item, item.Get("id").Int())));
+        HashSet<string> special = [.. added.Where(t => t.Special).Select(t => t.Content)];
+        TokenModel model = TokenModelReader.Read(root.Get("model"), special);
         TokenizerSpec spec = new()
         {
             Source = root.Source,
@@ -25,9 +29,6 @@ internal static class HuggingFaceReader
             PostProcessor = root.TryGet("post_processor", out node) ? PostProcessor.Read(node) : null,
             Decoder = root.TryGet("decoder", out node) ? TokenDecoder.Read(node) : null,
         };
-        List<AddedToken> added = [];
-        if (root.TryGet("added_tokens", out JsonField list))
-            added.AddRange(list.Items().Select(item => AddedToken.Read(item, item.Get("id").Int())));
         return Complete(spec, added, config, map, template);
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Skiff.Tensors;
 
 namespace Skiff.Models;
 
@@ -61,10 +62,17 @@ internal static class HuggingFaceWriter
         json.WriteStartObject();
         if (spec.Config is JsonElement config)
         {
-            foreach (JsonProperty property in config.EnumerateObject())
+            try
             {
-                if (!own.Contains(property.Name))
-                    property.WriteTo(json);
+                foreach (JsonProperty property in config.EnumerateObject())
+                {
+                    if (!own.Contains(property.Name))
+                        property.WriteTo(json);
+                }
+            }
+            catch (InvalidOperationException e)
+            {
+                throw new InvalidInputException(spec.Source, HuggingFaceReader.ConfigFile, "holds half of a surrogate pair", e);
             }
         }
         else
@@ -99,16 +107,9 @@ internal static class HuggingFaceWriter
         }
     }
 
-    private static void Write(string path, Action<Utf8JsonWriter> write)
+    private static void Write(string path, Action<Utf8JsonWriter> write) => AtomicFile.Write(path, stream =>
     {
-        string temporary = path + ".tmp";
-        using (FileStream stream = new(temporary, FileMode.Create))
-        {
-            using (Utf8JsonWriter json = new(stream, s_options))
-                write(json);
-            stream.Flush(flushToDisk: true);
-        }
-
-        File.Move(temporary, path, overwrite: true);
-    }
+        using Utf8JsonWriter json = new(stream, s_options);
+        write(json);
+    });
 }

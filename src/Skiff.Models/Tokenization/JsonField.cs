@@ -42,14 +42,16 @@ internal readonly struct JsonField(string source, string path, JsonElement eleme
     public bool TryGet(string name, out JsonField node)
     {
         Expect(JsonValueKind.Object);
-        if (element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null)
+        try
         {
-            node = new JsonField(source, path.Length == 0 ? name : path + "." + name, value);
-            return true;
+            bool found = element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null;
+            node = found ? new JsonField(source, path.Length == 0 ? name : path + "." + name, value) : default;
+            return found;
         }
-
-        node = default;
-        return false;
+        catch (InvalidOperationException e)
+        {
+            throw new InvalidInputException(source, path.Length == 0 ? "json" : path, "a name holds half of a surrogate pair", e);
+        }
     }
 
     /// <summary>The property, which must be there.</summary>
@@ -82,7 +84,7 @@ internal readonly struct JsonField(string source, string path, JsonElement eleme
         }
         catch (InvalidOperationException e)
         {
-            throw new InvalidInputException(source, path, "a name holds half of a surrogate pair", e);
+            throw new InvalidInputException(source, path.Length == 0 ? "json" : path, "a name holds half of a surrogate pair", e);
         }
     }
 
@@ -96,7 +98,7 @@ internal readonly struct JsonField(string source, string path, JsonElement eleme
         }
         catch (InvalidOperationException e)
         {
-            throw new InvalidInputException(source, path, "holds half of a surrogate pair", e);
+            throw new InvalidInputException(source, path.Length == 0 ? "json" : path, "holds half of a surrogate pair", e);
         }
     }
 

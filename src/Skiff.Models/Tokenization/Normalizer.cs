@@ -24,14 +24,18 @@ internal abstract class Normalizer
             "Lowercase" => new LowercaseNormalizer(),
             "StripAccents" => new StripAccentsNormalizer(),
             "Strip" => new StripNormalizer(node.Bool("strip_left", true), node.Bool("strip_right", true)),
-            "Prepend" => new PrependNormalizer(node.Get("prepend").Text()),
-            "Replace" => new ReplaceNormalizer(TextPattern.Read(node.Get("pattern")), node.Get("content").Text()),
+            "Prepend" => new PrependNormalizer(Short(node.Get("prepend"))),
+            "Replace" => new ReplaceNormalizer(TextPattern.Read(node.Get("pattern")), Short(node.Get("content"))),
             "BertNormalizer" => BertNormalizer.Read(node),
             "Precompiled" => PrecompiledNormalizer.Read(node),
             "Nmt" => new NmtNormalizer(),
             _ => throw node.Refuse($"normalizer '{type}' is not supported"),
         };
     }
+
+    // What is put in at every space must not let a short text fill the memory.
+    private static string Short(JsonField node) =>
+        node.Text() is { Length: <= AddedToken.LongestContent } text ? text : throw node.Refuse($"has over {AddedToken.LongestContent} characters");
 }
 
 /// <summary>Normalizers one after the other.</summary>

@@ -14,12 +14,14 @@ internal sealed class PrecompiledNormalizer : Normalizer
     private readonly byte[] _charsMap;
     private readonly uint[] _trie;
     private readonly int _texts;
+    private readonly string _source;
 
     /// <summary>Checks a character map: four bytes of trie size, the trie, then texts that each end with a zero.</summary>
     /// <exception cref="InvalidInputException">The sizes do not fit the bytes.</exception>
     public PrecompiledNormalizer(byte[] charsMap, string source, string field)
     {
         _charsMap = charsMap;
+        _source = source;
         uint size = charsMap.Length >= 4 ? BinaryPrimitives.ReadUInt32LittleEndian(charsMap) : uint.MaxValue;
         if (size > charsMap.Length - 4 || size % 4 != 0 || size == 0)
             throw new InvalidInputException(source, field, "the character map's trie does not fit its bytes");
@@ -54,8 +56,11 @@ internal sealed class PrecompiledNormalizer : Normalizer
             if (used > 0)
             {
                 ReadOnlySpan<byte> tail = _charsMap.AsSpan(_texts + value);
-                int end = tail.IndexOf((byte)0);
-                result.AddRange(end < 0 ? tail : tail[..end]);
+                // A replacement as long as a page would let a short text fill the memory.
+                int end = tail[..Math.Min(tail.Length, AddedToken.LongestContent)].IndexOf((byte)0);
+                if (end < 0)
+                    throw new InvalidInputException(_source, "precompiled_charsmap", "a replacement does not end");
+                result.AddRange(tail[..end]);
             }
             else
             {

@@ -59,9 +59,9 @@ internal sealed record SentencePieceForm
     public TokenizerSpec Build()
     {
         Vocabulary vocabulary = new([.. Pieces.Select((p, id) => (p.Text, id))], Source, "pieces");
-        int unknown = Pieces.TakeWhile(p => p.Type != PieceType.Unknown).Count();
-        if (unknown == Pieces.Count)
-            unknown = Role(Roles.Unknown) is null ? -1 : Roles.Unknown;
+        // Padding, too, may be of the unknown kind: the role goes first.
+        int unknown = Role(Roles.Unknown) is null ? Pieces.TakeWhile(p => p.Type != PieceType.Unknown).Count() : Roles.Unknown;
+        unknown = unknown < Pieces.Count ? unknown : -1;
         bool byteFallback = Pieces.Any(p => p.Type == PieceType.Byte);
         TokenModel model = IsUnigram
             ? new UnigramModel(vocabulary, [.. Pieces.Select(p => (double)p.Score)], unknown, byteFallback, id => !IsText(id), Source)

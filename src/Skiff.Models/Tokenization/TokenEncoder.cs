@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text;
+using Skiff.Tensors;
 
 namespace Skiff.Models;
 
@@ -8,7 +9,12 @@ internal sealed unsafe class TokenEncoder
 {
     private const int Padding = 32;
 
+    // Three bytes a character must fit an array.
+    private const int LongestText = 500_000_000;
+
     private readonly TokenizerSpec _spec;
+    private readonly int[] _before;
+    private readonly int[] _after;
     private readonly AddedTokenMatcher _raw;
     private readonly AddedTokenMatcher _rawPlain;
     private readonly AddedTokenMatcher _normalized;
@@ -23,6 +29,8 @@ internal sealed unsafe class TokenEncoder
     public TokenEncoder(TokenizerSpec spec, bool plain = false)
     {
         _spec = spec;
+        _before = [.. spec.PostProcessor?.Before ?? []];
+        _after = [.. spec.PostProcessor?.After ?? []];
         (string Content, AddedToken Token)[] raw = [.. spec.AddedTokens.Where(t => !t.Normalized).Select(t => (t.Content, t))];
         (string Content, AddedToken Token)[] normalized =
             [.. spec.AddedTokens.Where(t => t.Normalized).Select(t => (spec.Normalizer?.Apply(t.Content) ?? t.Content, t))];
@@ -53,8 +61,10 @@ internal sealed unsafe class TokenEncoder
     /// <summary>Appends the ids of a text to the workspace.</summary>
     public void Encode(string text, Workspace workspace, bool addSpecial, bool parseSpecial)
     {
-        if (addSpecial && _spec.PostProcessor is PostProcessor before)
-            workspace.Append([.. before.Before]);
+        if (text.Length > LongestText)
+            throw new InvalidInputException("text", "length", $"{text.Length} characters are more than the {LongestText} one text may have; split it");
+        if (addSpecial)
+            workspace.Append(_before);
         AddedTokenMatcher matcher = parseSpecial ? _raw : _rawPlain;
         int at = 0;
         if (!matcher.IsEmpty)
@@ -68,8 +78,8 @@ internal sealed unsafe class TokenEncoder
         }
 
         EncodeSegment(text, at, text.Length, workspace, parseSpecial);
-        if (addSpecial && _spec.PostProcessor is PostProcessor after)
-            workspace.Append([.. after.After]);
+        if (addSpecial)
+            workspace.Append(_after);
     }
 
     private void EncodeSegment(string text, int start, int end, Workspace workspace, bool parseSpecial)

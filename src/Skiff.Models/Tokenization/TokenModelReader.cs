@@ -6,16 +6,16 @@ namespace Skiff.Models;
 /// <summary>Reads the <c>model</c> object of <c>tokenizer.json</c>.</summary>
 internal static class TokenModelReader
 {
-    /// <summary>Reads any known model.</summary>
+    /// <summary>Reads any known model; <paramref name="special"/> tokens are not to be found in text by the model itself.</summary>
     /// <exception cref="InvalidInputException">The type is unknown or the vocabulary or a merge is unusable.</exception>
-    public static TokenModel Read(JsonField node)
+    public static TokenModel Read(JsonField node, IReadOnlySet<string> special)
     {
         // Files older than the 'type' key are told apart by what they hold.
         string type = node.Text("type") ?? (node.TryGet("merges", out _) ? "BPE" : node.TryGet("unk_id", out _) ? "Unigram" : "WordPiece");
         return type switch
         {
             "BPE" => ReadBpe(node),
-            "Unigram" => UnigramModel.Read(node),
+            "Unigram" => UnigramModel.Read(node, special),
             "WordPiece" => WordPieceModel.Read(node, ReadVocabulary(node.Get("vocab"))),
             _ => throw node.Refuse($"model '{type}' is not supported"),
         };

@@ -17,8 +17,7 @@ internal static class TokenizerFiles
             return ReadFile(path);
         JsonField? config = Json(path, HuggingFaceReader.ConfigFile);
         JsonField? map = Json(path, "special_tokens_map.json");
-        string template = Path.Combine(path, "chat_template.jinja");
-        string? chat = File.Exists(template) ? Text(template) : null;
+        string? chat = Template(path);
         if (Json(path, "tokenizer.json") is JsonField root)
             return HuggingFaceReader.Read(root, config, map, chat);
         if (Json(path, "vocab.json") is JsonField vocabulary && File.Exists(Path.Combine(path, "merges.txt")))
@@ -81,12 +80,18 @@ internal static class TokenizerFiles
             return Llama2cTokenizerReader.Read(bytes, path);
         ReadOnlySpan<byte> text = bytes.AsSpan().TrimStart(" \t\r\n\uFEFF"u8);
         if (text.Length > 0 && text[0] == '{')
-            return HuggingFaceReader.Read(JsonField.Parse(bytes, path), Json(folder, HuggingFaceReader.ConfigFile), Json(folder, "special_tokens_map.json"));
+            return HuggingFaceReader.Read(JsonField.Parse(bytes, path), Json(folder, HuggingFaceReader.ConfigFile), Json(folder, "special_tokens_map.json"), Template(folder));
         if (bytes.Length > 0 && bytes[0] == 0x0A)
             return SentencePieceReader.Read(bytes, path);
         if (bytes.Length > 0 && (char.IsAsciiLetterOrDigit((char)bytes[0]) || bytes[0] is (byte)'+' or (byte)'/'))
             return TiktokenReader.Read(bytes, path);
         throw new InvalidInputException(path, "file", "is no tokenizer.json, SentencePiece model, tiktoken table, llama2.c tokenizer (.bin) or GGUF file");
+    }
+
+    private static string? Template(string folder)
+    {
+        string path = Path.Combine(folder, "chat_template.jinja");
+        return File.Exists(path) ? Text(path) : null;
     }
 
     private static JsonField? Json(string folder, string name)

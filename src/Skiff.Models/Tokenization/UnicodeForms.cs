@@ -24,6 +24,7 @@ internal sealed class UnicodeForms
     private readonly Dictionary<int, int[]> _canonical = [];
     private readonly Dictionary<int, int[]> _compatible = [];
     private readonly Dictionary<(int First, int Second), int> _composed = [];
+    private readonly byte[] _marked = new byte[0x10000];
 
     private UnicodeForms()
     {
@@ -45,6 +46,8 @@ internal sealed class UnicodeForms
             if (fields[2][0] == '=')
                 _composed[(parts[0], parts[1])] = codePoint;
         }
+
+        Mark();
     }
 
     /// <summary>The text in a form; the same object where it is in that form already and that is quickly seen.</summary>
@@ -53,11 +56,73 @@ internal sealed class UnicodeForms
         // Nothing below U+0300 is changed by NFC, nothing below U+00A0 by any form.
         if (text.AsSpan().IndexOfAnyExceptInRange('\0', compose && !compatibility ? '\u02FF' : '\u009F') < 0)
             return text;
-        return s_tables.Value.Run(text, compatibility, compose);
+        return s_tables.Value.RunAround(text, compatibility, compose);
     }
 
-    /// <summary>The canonical combining class.</summary>
-    public static int CombiningClass(int codePoint) => s_tables.Value._classes.GetValueOrDefault(codePoint);
+    // Everything but a marked character and its neighbours is copied, or left alone: most text has few or none.
+    private string RunAround(string text, bool compatibility, bool compose)
+    {
+        byte flag = Flag(compatibility, compose);
+        StringBuilder? result = null;
+        int copied = 0;
+        for (int at = 0; at < text.Length; at++)
+        {
+            if ((_marked[text[at]] & flag) == 0)
+                continue;
+            // The character before may take the marked one in.
+            int start = Math.Max(copied, at - (at > 1 && char.IsLowSurrogate(text[at - 1]) ? 2 : 1));
+            int end = at + 1;
+            while (end < text.Length && (_marked[text[end]] & flag) != 0)
+                end++;
+            result ??= new StringBuilder(text.Length);
+            result.Append(text, copied, start - copied).Append(Run(text[start..end], compatibility, compose));
+            copied = at = end;
+        }
+
+        return result is null ? text : result.Append(text, copied, text.Length - copied).ToString();
+    }
+
+    // A character is marked for a form if the form may change it, move it, or join it to the one before.
+    private void Mark()
+    {
+        foreach (int point in _classes.Keys)
+            Mark(point, 15);
+        foreach ((int point, int[] parts) in _compatible)
+        {
+            bool canonical = _canonical.ContainsKey(point);
+            bool composes = canonical && _composed.ContainsKey((parts[0], parts.Length > 1 ? parts[1] : -1));
+            byte flags = (byte)(Flag(true, false) | (canonical ? Flag(false, false) : 0));
+            if (canonical && !composes)
+                flags |= Flag(false, true);
+            if (!composes || !Decomposed(point, _compatible).SequenceEqual(Decomposed(point, _canonical)))
+                flags |= Flag(true, true);
+            Mark(point, flags);
+        }
+
+        foreach ((_, int second) in _composed.Keys)
+            Mark(second, (byte)(Flag(false, true) | Flag(true, true)));
+        for (int vowel = VowelBase; vowel < TailBase + Tails; vowel++)
+            Mark(vowel, (byte)(Flag(false, true) | Flag(true, true)));
+        for (int syllable = SyllableBase; syllable < SyllableBase + Syllables; syllable++)
+            Mark(syllable, (byte)(Flag(false, false) | Flag(true, false)));
+        // Outside the basic plane it is not worth telling characters apart.
+        _marked.AsSpan(0xD800, 0x800).Fill(15);
+    }
+
+    private static List<int> Decomposed(int point, Dictionary<int, int[]> table)
+    {
+        List<int> parts = [];
+        Decompose(point, table, parts);
+        return parts;
+    }
+
+    private void Mark(int point, byte flags)
+    {
+        if (point < _marked.Length)
+            _marked[point] |= flags;
+    }
+
+    private static byte Flag(bool compatibility, bool compose) => (byte)(1 << ((compatibility ? 2 : 0) + (compose ? 1 : 0)));
 
     private string Run(string text, bool compatibility, bool compose)
     {

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using System.Text;
 using System.Text.Json;
 using Skiff.Tensors;
@@ -55,8 +57,8 @@ internal sealed class UnigramModel : TokenModel
     /// <summary>The log probability of a token.</summary>
     public double ScoreOf(int id) => _scores[id];
 
-    /// <summary>Reads the model object.</summary>
-    public static UnigramModel Read(JsonField node)
+    /// <summary>Reads the model object; <paramref name="special"/> tokens are never found in text.</summary>
+    public static UnigramModel Read(JsonField node, IReadOnlySet<string> special)
     {
         List<(string Text, int Id)> tokens = [];
         List<double> scores = [];
@@ -74,7 +76,7 @@ internal sealed class UnigramModel : TokenModel
         if (unknown >= tokens.Count || (unknown < 0 && node.TryGet("unk_id", out _)))
             throw node.Refuse($"unk_id {unknown} is outside the {tokens.Count} tokens");
         Vocabulary vocabulary = new(tokens, node.Source, list.Path);
-        return new UnigramModel(vocabulary, [.. scores], unknown, node.Bool("byte_fallback", false), static _ => false, node.Source);
+        return new UnigramModel(vocabulary, [.. scores], unknown, node.Bool("byte_fallback", false), id => special.Contains(vocabulary[id]!), node.Source);
     }
 
     /// <inheritdoc/>
@@ -116,6 +118,28 @@ internal sealed class UnigramModel : TokenModel
     }
 
     private void EncodeWord(ReadOnlySpan<char> word, Workspace workspace)
+    {
+        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(word);
+        if (bytes.Length > PieceCache.LongestPiece)
+        {
+            SearchWord(word, workspace);
+            return;
+        }
+
+        Vector256<byte> key = PieceCache.Key(bytes);
+        ReadOnlySpan<int> known = workspace.Cache.Find(key);
+        if (known.Length > 0)
+        {
+            workspace.Append(known);
+            return;
+        }
+
+        int start = workspace.Count;
+        SearchWord(word, workspace);
+        workspace.Cache.Add(key, workspace.Ids.AsSpan(start, workspace.Count - start));
+    }
+
+    private void SearchWord(ReadOnlySpan<char> word, Workspace workspace)
     {
         int length = word.Length;
         double[] best = ArrayPool<double>.Shared.Rent(length + 1);

@@ -44,7 +44,7 @@ public sealed class CommandLineTests
         string page = CommandLine.Output([.. path, "--help"]);
         Verb[] inner = [.. verb.Subcommands.OfType<Verb>()];
         Assert.Equal(inner.Length == 0, page.Contains("Example"));
-        Assert.All(verb.Examples, example => Assert.Contains($"skiff {string.Join(' ', path)} ", example));
+        Assert.Equal(inner.Length == 0, verb.Examples.Any(example => example.Contains($"skiff {string.Join(' ', path)}")));
         foreach (Verb part in inner)
             CheckHelp(part, [.. path, part.Name]);
     }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Skiff.Fuzz;
 using Skiff.Models;
 using Skiff.Tensors;
 using Skiff.Tests.Fuzzing;
@@ -56,7 +57,7 @@ public sealed class Llama2cFileTests
         Llama2cLayout.Parse(legacy, legacy.Length, "x");
         Llama2cLayout.Parse(versioned, versioned.Length, "x");
         // Most of a whole file is numbers, where no mutation matters; headers alone get the rest.
-        Mutation.Check([legacy, versioned], input => Llama2cLayout.Parse(input, input.Length, "x"), Mutation.Inputs / 2);
+        Mutation.Check([legacy, versioned], FuzzTargets.All["llama2c"], Mutation.Inputs / 2);
         Mutation.Check([legacy[..28], versioned[..256]], input => Llama2cLayout.Parse(input, 4212, "x"), Mutation.Inputs / 2);
     }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Skiff.Fuzz;
 using Skiff.Models;
 using Skiff.Tensors;
 using Skiff.Tests.Fuzzing;
@@ -82,11 +83,11 @@ public sealed class SafetensorsHeaderTests
             SafetensorsBytes.Of("{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,2],\"data_offsets\":[0,16]}}", 16),
             SafetensorsBytes.Of("{\"b\":{\"dtype\":\"BF16\",\"shape\":[3],\"data_offsets\":[0,6]},\"c\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[6,14]}}", 14),
         ];
-        Mutation.Check(seeds, input => SafetensorsHeader.Parse(input, input.Length, "x"));
+        Mutation.Check(seeds, FuzzTargets.All["safetensors"]);
     }
 
     [Fact]
     public void MutatedIndexesNeverCrash() => Mutation.Check(
         [Encoding.UTF8.GetBytes("{\"metadata\":{\"total_size\":12},\"weight_map\":{\"a\":\"model-00001-of-00002.safetensors\",\"b\":\"model-00002-of-00002.safetensors\"}}")],
-        input => SafetensorsIndex.Parse(input, "x"));
+        FuzzTargets.All["safetensors.index.json"]);
 }
