@@ -152,7 +152,7 @@ internal static class InfoVerb
 
     private static string FeedForward(ModelConfig config)
     {
-        string width = $"{(config.Gated ? "gated" : "plain")} {config.HiddenAct}, {ZooVerb.Range(config.Layers.Select(l => l.IntermediateSize))} wide";
+        string width = $"{(config.Gated ? "gated" : "plain")} {config.HiddenAct.ToString().ToLowerInvariant()}, {ZooVerb.Range(config.Layers.Select(l => l.IntermediateSize))} wide";
         return config.NumLocalExperts > 0 ? $"{config.NumLocalExperts} experts, {config.NumExpertsPerTok} per token, each {width}" : width;
     }
 

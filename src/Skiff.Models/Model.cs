@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Skiff.Tensors;
 
 namespace Skiff.Models;
@@ -21,6 +22,25 @@ public sealed class Model
         _typeOf = typeOf;
         _tokenizer = new Lazy<Tokenizer?>(tokenizer);
     }
+
+    /// <summary>The <c>generation_config.json</c> that came with it, or what a GGUF file says of the same; null without either.</summary>
+    internal JsonObject? Generation { get; init; }
+
+    /// <summary>
+    /// The ids that end an answer: the tokenizer's end token and those of <c>generation_config.json</c> and
+    /// <c>config.json</c>, which list several where a turn and a text end differently.
+    /// </summary>
+    public IReadOnlyList<int> EndIds => [.. Ids(Generation).Concat(Ids(Config.Source)).Concat(HasTokenizer && Tokenizer.EosId is { } end ? [end] : [])
+        .Where(id => id >= 0 && id < Config.VocabSize).Distinct().Order()];
+
+    private static IEnumerable<int> Ids(JsonObject? json) => json?["eos_token_id"] switch
+    {
+        JsonArray list => list.Select(Id).OfType<int>(),
+        { } node => new[] { Id(node) }.OfType<int>(),
+        null => [],
+    };
+
+    private static int? Id(JsonNode? node) => node is JsonValue value && value.TryGetValue(out int id) ? id : null;
 
     /// <summary>Lets go of what the system holds of the file in memory.</summary>
     internal Action Forget { get; init; } = () => { };

@@ -64,20 +64,20 @@ public static class ModelWriter
             if (model.HasTokenizer)
                 model.Tokenizer.Save(place);
             SafetensorsWriter.WriteFolder(place, Counted(model, entries, progress));
-            AtomicFile.WriteText(Path.Combine(place, "generation_config.json"), GenerationConfig(model).ToJsonString(Indented));
-            AtomicFile.WriteText(Path.Combine(place, "config.json"), config.ToJsonString(Indented));
+            AtomicFile.WriteText(Path.Combine(place, "generation_config.json"), GenerationConfig(model).ToJsonString(Indented) + "\n");
+            AtomicFile.WriteText(Path.Combine(place, "config.json"), config.ToJsonString(Indented) + "\n");
         });
     }
 
+    // What came with the model is kept; a GGUF or llama2.c file becomes the few lines that other tools look for.
     private static JsonObject GenerationConfig(Model model)
     {
-        JsonObject json = [];
-        foreach ((string key, int? id) in new[] { ("bos_token_id", model.HasTokenizer ? model.Tokenizer.BosId : null), ("eos_token_id", model.HasTokenizer ? model.Tokenizer.EosId : null) })
-        {
-            if (id is not null)
-                json[key] = id;
-        }
-
+        JsonObject json = (JsonObject?)model.Generation?.DeepClone() ?? [];
+        if (!json.ContainsKey("bos_token_id") && model.HasTokenizer && model.Tokenizer.BosId is { } begin)
+            json["bos_token_id"] = begin;
+        IReadOnlyList<int> ends = model.EndIds;
+        if (ends.Count > 0)
+            json["eos_token_id"] = ends.Count == 1 ? ends[0] : new JsonArray([.. ends.Select(id => (JsonNode)id)]);
         return json;
     }
 
@@ -97,7 +97,12 @@ public static class ModelWriter
         metadata.Add("general.file_type", GgufFileType(type ?? model.Type));
         metadata.Add("general.quantization_version", 2u);
         if (model.HasTokenizer)
+        {
             model.Tokenizer.WriteGguf(metadata, model.Config.VocabSize);
+            int[] turnEnds = [.. model.EndIds.Where(id => id != model.Tokenizer.EosId)];
+            if (turnEnds.Length > 0)
+                metadata.Add("tokenizer.ggml.eot_token_id", (uint)turnEnds[0]);
+        }
         else
             metadata.Add("tokenizer.ggml.model", "none");
         foreach (string line in LlamaCppLimits.Notes(model.Config).Concat(FallbackNotes(tensors, type)))
