@@ -61,7 +61,8 @@ internal static class ModelReader
         ParameterStore store = ParameterStore.Of(GgufLayout.Of(config, file.Tensors.ContainsKey), file.Tensors, GgufLayout.Names, path);
         return new Model(path, config, name => store[name], store.TypeOf,
             () => tokenizer is not null ? Tokenizer.Load(tokenizer) : file.Metadata.Contains("tokenizer.ggml.tokens") ? Tokenizer.FromGguf(file.Metadata, path) : null,
-            MostCommonType(file.Tensors)) { Forget = store.Forget };
+            MostCommonType(file.Tensors))
+        { Forget = store.Forget };
     }
 
     private static Model OpenLlama2c(string path, string? tokenizer)
