@@ -105,8 +105,15 @@ public sealed class QuantizedConversionTests : IDisposable
     {
         JsonObject json = new()
         {
-            ["model_type"] = "llama", ["vocab_size"] = 512, ["hidden_size"] = 256, ["intermediate_size"] = 512, ["num_hidden_layers"] = 2,
-            ["num_attention_heads"] = 4, ["num_key_value_heads"] = 2, ["max_position_embeddings"] = 64, ["tie_word_embeddings"] = false,
+            ["model_type"] = "llama",
+            ["vocab_size"] = 512,
+            ["hidden_size"] = 256,
+            ["intermediate_size"] = 512,
+            ["num_hidden_layers"] = 2,
+            ["num_attention_heads"] = 4,
+            ["num_key_value_heads"] = 2,
+            ["max_position_embeddings"] = 64,
+            ["tie_word_embeddings"] = false,
         };
         return RandomModel.Create("wide", ModelConfig.Parse(json, "wide"), seed: 7, TensorType.F32);
     }
