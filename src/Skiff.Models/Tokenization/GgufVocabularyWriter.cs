@@ -66,7 +66,7 @@ internal static class GgufVocabularyWriter
             ?? throw new InvalidInputException(Source, "pre_tokenizer", "GGUF has no name for this way of splitting");
         // Llama 3's files are the ones whose pieces are looked up whole first.
         if (name == "llama-bpe" && !model.Options.IgnoreMerges)
-            name = "dolma2";
+            name = "dbrx";
         // NFC has no key: llama.cpp runs such vocabularies (Qwen2, GPT-NeoX) without it.
         if (spec.Normalizer is not (null or UnicodeNormalizer { Form: "NFC" }))
             throw new InvalidInputException(Source, "normalizer", "GGUF cannot say that a byte-level vocabulary has this normalizer");
