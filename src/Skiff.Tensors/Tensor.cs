@@ -49,7 +49,14 @@ public sealed unsafe class Tensor
     /// <exception cref="ArgumentException">A negative size, or rows that do not fill whole blocks.</exception>
     public static Tensor Allocate(TensorType type, params ReadOnlySpan<long> shape)
     {
-        NativeBuffer buffer = new(ByteLengthOf(type, shape));
+        NativeBuffer buffer = new(ByteLengthOf(type, shape), clear: true);
+        return new Tensor(buffer.Start, buffer, type, shape);
+    }
+
+    /// <summary>Memory of its own with anything in it, for whoever writes every value at once.</summary>
+    internal static Tensor AllocateRaw(TensorType type, params ReadOnlySpan<long> shape)
+    {
+        NativeBuffer buffer = new(ByteLengthOf(type, shape), clear: false);
         return new Tensor(buffer.Start, buffer, type, shape);
     }
 
@@ -133,6 +140,17 @@ public sealed unsafe class Tensor
         return new Tensor(_pointer, this, Type, shape);
     }
 
+    /// <summary>
+    /// Lets go of the memory behind a view of a mapped file; the next touch reads the file again. Memory of its own stays.
+    /// </summary>
+    internal void Forget()
+    {
+        object owner = _owner;
+        while (owner is Tensor view)
+            owner = view._owner;
+        (owner as MappedFile)?.Forget(_pointer, ByteLength);
+    }
+
     /// <summary>A view of rows of a matrix, or of values of a vector.</summary>
     internal Tensor Slice(long start, long count)
     {
@@ -160,17 +178,15 @@ public sealed unsafe class Tensor
     }
 }
 
-/// <summary>Zeroed native memory on a 64-byte border, freed with its last user.</summary>
+/// <summary>Native memory on a 64-byte border, freed with its last user.</summary>
 internal sealed unsafe class NativeBuffer
 {
-    /// <summary>Bytes.</summary>
-    public long Length { get; }
-
-    public NativeBuffer(long length)
+    public NativeBuffer(long length, bool clear)
     {
         Length = Math.Max(length, 64);
         Start = (byte*)NativeMemory.AlignedAlloc((nuint)Length, 64);
-        NativeMemory.Clear(Start, (nuint)Length);
+        if (clear)
+            NativeMemory.Clear(Start, (nuint)Length);
         GC.AddMemoryPressure(Length);
     }
 
@@ -179,6 +195,9 @@ internal sealed unsafe class NativeBuffer
         NativeMemory.AlignedFree(Start);
         GC.RemoveMemoryPressure(Length);
     }
+
+    /// <summary>Bytes.</summary>
+    public long Length { get; }
 
     public byte* Start { get; }
 }

@@ -22,7 +22,7 @@ internal static unsafe class Scratch
     {
         long bytes = values * sizeof(float);
         if (buffer is null || buffer.Length < bytes)
-            buffer = new NativeBuffer(bytes);
+            buffer = new NativeBuffer(bytes, clear: false);
         return (float*)buffer.Start;
     }
 }
