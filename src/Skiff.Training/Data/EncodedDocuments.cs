@@ -6,7 +6,7 @@ internal sealed class EncodedDocuments(TokenizePipeline pipeline)
     private DocumentBatch? _batch;
     private int _next;
 
-    /// <summary>Bytes of the sources dealt with.</summary>
+    /// <summary>Bytes of the sources up to the end of the present batch.</summary>
     public long SourceBytes { get; private set; }
 
     /// <summary>Whether no document is left.</summary>
@@ -17,15 +17,12 @@ internal sealed class EncodedDocuments(TokenizePipeline pipeline)
             while (_batch is null || _next == _batch.IdEnds.Count)
             {
                 if (_batch is not null)
-                {
-                    SourceBytes = _batch.SourceBytes;
                     pipeline.Return(_batch);
-                }
-
                 _batch = pipeline.Next();
                 _next = 0;
                 if (_batch is null)
                     return true;
+                SourceBytes = _batch.SourceBytes;
             }
 
             return false;

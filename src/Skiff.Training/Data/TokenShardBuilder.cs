@@ -90,11 +90,12 @@ internal sealed class TokenShardBuilder(
     {
         using TokenizePipeline pipeline = new(files, tokenizer, options, DocumentsThrough(last), cancellation);
         EncodedDocuments documents = new(pipeline);
-        Stopwatch watch = Stopwatch.StartNew();
-        long? from = null;
-        int index = kept;
         if (documents.AtEnd)
             throw new InvalidInputException(files[0], "text", files.Count == 1 ? "the corpus is empty" : $"the corpus of {files.Count} files is empty");
+        // The rate counts from here: what finished shards hold was only read over.
+        long from = documents.SourceBytes;
+        Stopwatch watch = Stopwatch.StartNew();
+        int index = kept;
         while (last is not { IsLast: true })
         {
             AtomicFile.Write(PathOf(folder, index), stream =>
@@ -117,12 +118,10 @@ internal sealed class TokenShardBuilder(
                 do
                 {
                     documents.MoveTo(shard);
-                    if ((shard.Documents & 255) == 0)
+                    if (shard.Documents % 64 == 0)
                     {
                         cancellation.ThrowIfCancellationRequested();
-                        // The first reading is where this run began: what finished shards hold was only read over.
-                        from ??= documents.SourceBytes;
-                        Report("tokenize", documents.SourceBytes, from.Value, total, tokens + shard.Tokens, watch);
+                        Report("tokenize", documents.SourceBytes, from, total, tokens + shard.Tokens, watch);
                     }
                 }
                 while (!documents.AtEnd && shard.Tokens < options.ShardTokens && shard.Documents < options.ShardTokens);
@@ -131,7 +130,7 @@ internal sealed class TokenShardBuilder(
             });
             tokens += last!.Tokens;
             index++;
-            Report("tokenize", last.IsLast ? total : documents.SourceBytes, from ?? 0, total, tokens, watch);
+            Report("tokenize", last.IsLast ? total : documents.SourceBytes, from, total, tokens, watch);
         }
 
         return index - kept;
@@ -142,7 +141,7 @@ internal sealed class TokenShardBuilder(
     private void Report(string stage, long bytes, long from, long total, long tokens, Stopwatch watch)
     {
         double rate = (bytes - from) / Math.Max(watch.Elapsed.TotalSeconds, 1e-3);
-        progress?.Report(new TokenShardProgress(stage, bytes, total, tokens, rate > 0 ? TimeSpan.FromSeconds((total - bytes) / rate) : null));
+        progress?.Report(new TokenShardProgress(stage, bytes, total, tokens, bytes >= total ? TimeSpan.Zero : rate > 0 ? TimeSpan.FromSeconds((total - bytes) / rate) : null));
     }
 
     private FileStream Lock()
