@@ -9,7 +9,8 @@ namespace Skiff.Training;
 
 /// <summary>
 /// Reads the string column <c>text</c> of a parquet file (plain, snappy, gzip, zstd, ...): one document a row. Strings are
-/// UTF-8 by the format's definition; the library reads bytes that are not as U+FFFD.
+/// UTF-8 by the format's definition; the library reads bytes that are not as U+FFFD. It also believes the counts in a
+/// file's metadata: a file made to harm can keep it busy or take memory, so parquet is for corpora one trusts.
 /// </summary>
 internal static class ParquetText
 {

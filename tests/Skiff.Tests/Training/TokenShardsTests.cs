@@ -52,25 +52,11 @@ public sealed class TokenShardsTests : IDisposable
         Assert.Equal("row 1", Assert.Throws<InvalidInputException>(() => _corpus.Build(path)).Field);
         await WriteParquet(path, "text", [Corpus.Texts(50, 100)], CompressionMethod.Zstd);
         byte[] bytes = File.ReadAllBytes(path);
-        Random random = new(1);
-        int refused = 0;
-        for (int n = 0; n < 300; n++)
+        for (int length = 0; length < bytes.Length; length += 7)
         {
-            byte[] broken = random.Next(4) == 0 ? bytes[..random.Next(bytes.Length)] : [.. bytes];
-            for (int edits = random.Next(4); edits >= 0 && broken.Length > 0; edits--)
-                broken[random.Next(broken.Length)] = (byte)random.Next(256);
-            DocumentGatherer gatherer = new(0, () => new DocumentBatch(), _ => { });
-            try
-            {
-                ParquetText.Read("x.parquet", new MemoryStream(broken), gatherer, _ => { });
-            }
-            catch (InvalidInputException)
-            {
-                refused++;
-            }
+            File.WriteAllBytes(path, bytes[..length]);
+            Assert.Equal(path, Assert.Throws<InvalidInputException>(() => _corpus.Build(path)).Input);
         }
-
-        Assert.True(refused > 100, $"{refused} of 300");
     }
 
     [Fact]
