@@ -29,13 +29,15 @@ internal static class ConvertVerb
         return verb.Runs((parse, stop) =>
         {
             string source = parse.GetValue(model)!, target = parse.GetValue(output)!;
-            if (Path.GetFullPath(source) == Path.GetFullPath(target))
+            if (FullPath(source) == FullPath(target))
                 throw new InvalidInputException(target, "OUT", "is the model itself; name another place");
             Model opened = Model.Open(source, parse.GetValue(tokenizer));
             Save(opened, target, parse.GetValue(type), parse.InvocationConfiguration.Error, stop);
             return Program.Success;
         });
     }
+
+    private static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 
     /// <summary>Writes a model with progress on standard error.</summary>
     internal static void Save(Model model, string target, TensorType? type, TextWriter error, CancellationToken stop)
@@ -45,6 +47,6 @@ internal static class ConvertVerb
         {
             stop.ThrowIfCancellationRequested();
             progress.Report(done);
-        });
+        }, line => error.WriteLine($"skiff: note: {line}"));
     }
 }

@@ -50,7 +50,7 @@ internal static class GenerateVerb
             MaxTokens = MaxTokens(parse, flags, ids.Length, decoder.MaxPositions),
             Stop = parse.GetValue(flags.Stop) ?? [],
             // run.c ends at a beginning token and at nothing else.
-            EndIds = parse.GetValue(flags.Sampler) is null || model.Tokenizer.BosId is not { } bos ? null : [bos],
+            EndIds = parse.GetValue(flags.Sampler) is null || model.Tokenizer.BosId is not { } bos ? [.. generator.EndIds.Union(model.EndIds)] : [bos],
             LogProbabilities = parse.GetValue(flags.Json),
         };
         IEnumerable<GeneratedToken> tokens = generator.Generate(ids, sampler, options, stop);

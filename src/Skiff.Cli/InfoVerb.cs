@@ -48,7 +48,7 @@ internal static class InfoVerb
             {
                 output.WriteLine();
                 Output.Table(output, ["parameter", "shape>", "values>", "type"],
-                    [.. ParameterList.Of(config).Select(p => new[] { p.Name, string.Join(" x ", p.Shape), ZooVerb.Number(p.Count), opened?.Parameter(p.Name).Type.Name() ?? "" })]);
+                    [.. ParameterList.Of(config).Select(p => new[] { p.Name, string.Join(" x ", p.Shape), ZooVerb.Number(p.Count), opened?.TypeOf(p.Name).Name() ?? "" })]);
             }
 
             return Program.Success;
@@ -99,7 +99,7 @@ internal static class InfoVerb
                 writer.WriteNumberValue(size);
             writer.WriteEndArray();
             if (model is not null)
-                writer.WriteString("type", model.Parameter(parameter.Name).Type.Name());
+                writer.WriteString("type", model.TypeOf(parameter.Name).Name());
             writer.WriteEndObject();
         }
 
@@ -152,7 +152,7 @@ internal static class InfoVerb
 
     private static string FeedForward(ModelConfig config)
     {
-        string width = $"{(config.Gated ? "gated" : "plain")} {config.HiddenAct}, {ZooVerb.Range(config.Layers.Select(l => l.IntermediateSize))} wide";
+        string width = $"{(config.Gated ? "gated" : "plain")} {config.HiddenAct.ToString().ToLowerInvariant()}, {ZooVerb.Range(config.Layers.Select(l => l.IntermediateSize))} wide";
         return config.NumLocalExperts > 0 ? $"{config.NumLocalExperts} experts, {config.NumExpertsPerTok} per token, each {width}" : width;
     }
 

@@ -18,7 +18,7 @@ internal static class TokenizeVerb
             Arity = ArgumentArity.ZeroOrOne,
         };
         Option<string?> jsonl = Flags.Text("--jsonl", "FILE", "Texts, plain or gzip, '-' for standard input: a line is {\"text\": ...}, and comes out as {\"ids\": [...]}.");
-        Option<bool> plain = new("--no-special") { Description = "Leave out the special tokens around a text, such as BOS, and read those in it as plain text." };
+        Option<bool> plain = new("--no-special") { Description = "Leave out the special tokens around a text, such as BOS; those written in the text still count." };
         Option<bool> json = Flags.Json("Print the ids and their tokens as JSON.");
         Verb verb = new("tokenize", "Turn text into token ids.")
         {
@@ -44,7 +44,7 @@ internal static class TokenizeVerb
             bool special = !parse.GetValue(plain);
             if (parse.GetValue(jsonl) is not { } file)
             {
-                int[] ids = tokenizer.Encode(parse.GetValue(text) ?? StandardInput(), special, special);
+                int[] ids = tokenizer.Encode(parse.GetValue(text) ?? StandardInput(), special);
                 if (parse.GetValue(json))
                     WriteJson(output, ids, tokenizer);
                 else
@@ -58,7 +58,7 @@ internal static class TokenizeVerb
                 stop.ThrowIfCancellationRequested();
                 if (!line.TryGetProperty("text", out JsonElement value))
                     throw new InvalidInputException(lines.Source, "text", "is missing");
-                WriteJson(output, tokenizer.Encode(ScoreVerb.Text(value, lines.Source), special, special), parse.GetValue(json) ? tokenizer : null);
+                WriteJson(output, tokenizer.Encode(ScoreVerb.Text(value, lines.Source), special), parse.GetValue(json) ? tokenizer : null);
             }
 
             return Program.Success;

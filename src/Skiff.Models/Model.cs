@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Skiff.Tensors;
 
 namespace Skiff.Models;
@@ -9,16 +10,40 @@ namespace Skiff.Models;
 public sealed class Model
 {
     private readonly Func<string, Tensor> _parameter;
+    private readonly Func<string, TensorType> _typeOf;
     private readonly Lazy<Tokenizer?> _tokenizer;
 
-    internal Model(string path, ModelConfig config, Func<string, Tensor> parameter, Func<Tokenizer?> tokenizer, TensorType type)
+    internal Model(string path, ModelConfig config, Func<string, Tensor> parameter, Func<string, TensorType> typeOf, Func<Tokenizer?> tokenizer, TensorType type)
     {
         Path = path;
         Config = config;
         Type = type;
         _parameter = parameter;
+        _typeOf = typeOf;
         _tokenizer = new Lazy<Tokenizer?>(tokenizer);
     }
+
+    /// <summary>The <c>generation_config.json</c> that came with it, or what a GGUF file says of the same; null without either.</summary>
+    internal JsonObject? Generation { get; init; }
+
+    /// <summary>
+    /// The ids that end an answer: the tokenizer's end token and those of <c>generation_config.json</c> and
+    /// <c>config.json</c>, which list several where a turn and a text end differently.
+    /// </summary>
+    public IReadOnlyList<int> EndIds => [.. Ids(Generation).Concat(Ids(Config.Source)).Concat(HasTokenizer && Tokenizer.EosId is { } end ? [end] : [])
+        .Where(id => id >= 0 && id < Config.VocabSize).Distinct().Order()];
+
+    private static IEnumerable<int> Ids(JsonObject? json) => json?["eos_token_id"] switch
+    {
+        JsonArray list => list.Select(Id).OfType<int>(),
+        { } node => new[] { Id(node) }.OfType<int>(),
+        null => [],
+    };
+
+    private static int? Id(JsonNode? node) => node is JsonValue value && value.TryGetValue(out int id) ? id : null;
+
+    /// <summary>Lets go of what the system holds of the file in memory.</summary>
+    internal Action Forget { get; init; } = () => { };
 
     /// <summary>Where it was opened.</summary>
     public string Path { get; }
@@ -39,6 +64,9 @@ public sealed class Model
 
     /// <summary>A parameter under Skiff's name for it and in the form <see cref="Models.Parameter"/> defines.</summary>
     public Tensor Parameter(string name) => _parameter(name);
+
+    /// <summary>The number type of a parameter, without fetching it.</summary>
+    public TensorType TypeOf(string name) => _typeOf(name);
 
     /// <summary>
     /// Opens a model folder, a <c>.gguf</c> file, a llama2.c <c>.bin</c> file, or <c>zoo:NAME</c>, which is an architecture with random

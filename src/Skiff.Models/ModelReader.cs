@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Skiff.Tensors;
 
 namespace Skiff.Models;
@@ -35,12 +36,31 @@ internal static class ModelReader
     private static ModelConfig ReadConfig(string folder)
     {
         string file = System.IO.Path.Combine(folder, "config.json");
+        JsonObject json = ReadObject(file) ?? throw new InvalidInputException(folder, "config.json", "not found; this is no model folder");
+        return ModelConfig.Parse(json, file);
+    }
+
+    private static JsonObject? ReadObject(string file)
+    {
         if (!File.Exists(file))
-            throw new InvalidInputException(folder, "config.json", "not found; this is no model folder");
+            return null;
         using MappedFile mapped = MappedFile.Open(file);
         if (mapped.Length > 16 << 20)
-            throw new InvalidInputException(file, "file", "is over 16 MiB; no config.json is");
-        return ModelConfig.Parse(mapped.Span(0, (int)mapped.Length), file);
+            throw new InvalidInputException(file, "file", "is over 16 MiB; no such file is");
+        return ConfigReader.ParseObject(mapped.Span(0, (int)mapped.Length), file);
+    }
+
+    // Chat models end a turn with one token and a text with another.
+    private static JsonArray EndIds(GgufMetadata metadata)
+    {
+        JsonArray ids = [];
+        foreach (string key in new[] { "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id" })
+        {
+            if (metadata.TryGet(key, out long id) && id <= int.MaxValue)
+                ids.Add((int)id);
+        }
+
+        return ids;
     }
 
     private static Model OpenFolder(string folder, string? tokenizer)
@@ -49,7 +69,11 @@ internal static class ModelReader
         SafetensorsFile file = SafetensorsFile.Open(folder);
         ParameterStore store = ParameterStore.Of(config.Family.Tensors.Layout(config), file.Tensors, config.Family.Tensors, folder);
         string? own = TokenizerFiles.Any(name => File.Exists(System.IO.Path.Combine(folder, name))) ? folder : null;
-        return new Model(folder, config, name => store[name], () => Load(tokenizer ?? own), MostCommonType(file.Tensors));
+        return new Model(folder, config, name => store[name], store.TypeOf, () => Load(tokenizer ?? own), MostCommonType(file.Tensors))
+        {
+            Forget = store.Forget,
+            Generation = ReadObject(System.IO.Path.Combine(folder, "generation_config.json")),
+        };
     }
 
     private static Model OpenGguf(string path, string? tokenizer)
@@ -58,10 +82,14 @@ internal static class ModelReader
         if (file.Tensors.Count == 0)
             throw new InvalidInputException(path, "tensors", "the file holds a vocabulary only; use it as a tokenizer");
         ModelConfig config = GgufConfigReader.Read(file.Metadata, file.Tensors.ToDictionary(t => t.Key, t => TensorEntry.Of(t.Key, t.Value)), path);
-        ParameterStore store = ParameterStore.Of(GgufLayout.Of(config), file.Tensors, GgufLayout.Names, path);
-        return new Model(path, config, name => store[name],
+        ParameterStore store = ParameterStore.Of(GgufLayout.Of(config, file.Tensors.ContainsKey), file.Tensors, GgufLayout.Names, path);
+        return new Model(path, config, name => store[name], store.TypeOf,
             () => tokenizer is not null ? Tokenizer.Load(tokenizer) : file.Metadata.Contains("tokenizer.ggml.tokens") ? Tokenizer.FromGguf(file.Metadata, path) : null,
-            MostCommonType(file.Tensors));
+            MostCommonType(file.Tensors))
+        {
+            Forget = store.Forget,
+            Generation = new JsonObject { ["eos_token_id"] = EndIds(file.Metadata) },
+        };
     }
 
     private static Model OpenLlama2c(string path, string? tokenizer)
@@ -69,7 +97,7 @@ internal static class ModelReader
         Llama2cFile file = Llama2cFile.Open(path);
         ModelConfig config = ModelConfig.Parse(Llama2cTensors.ConfigOf(file.Header), path);
         ParameterStore store = ParameterStore.Of(Llama2cTensors.Layout(config), file.Tensors, Llama2cTensors.Names, path);
-        return new Model(path, config, name => store[name], () => Load(tokenizer ?? BesideLlama2c(path, config)), TensorType.F32);
+        return new Model(path, config, name => store[name], store.TypeOf, () => Load(tokenizer ?? BesideLlama2c(path, config)), TensorType.F32) { Forget = store.Forget };
     }
 
     // llama2.c keeps the tokenizer in a file of its own, with no fixed name: the one beside it that fits is taken.

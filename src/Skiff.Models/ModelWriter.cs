@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Skiff.Tensors;
 
 namespace Skiff.Models;
@@ -7,6 +8,7 @@ namespace Skiff.Models;
 /// <summary>Writes a model as a folder, a GGUF file or a llama2.c checkpoint. Each is there whole or not at all.</summary>
 public static class ModelWriter
 {
+    private const long ValuesHeld = 1 << 26;
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     /// <summary>Writes by the ending of <paramref name="path"/>: <c>.gguf</c>, <c>.bin</c> (llama2.c), or a folder in Hugging Face layout.</summary>
@@ -14,24 +16,32 @@ public static class ModelWriter
     /// <param name="path">File or folder.</param>
     /// <param name="type">How matrices are stored; by default as they are. Rows that fill no blocks fall back to a type that fits.</param>
     /// <param name="progress">Told, after each tensor, how many values are written.</param>
+    /// <param name="note">Told, before anything is written, what turns out otherwise than asked; a line each.</param>
     /// <exception cref="InvalidInputException">The target cannot hold this model or type; names the trait.</exception>
-    public static void Write(Model model, string path, TensorType? type = null, Action<long>? progress = null)
+    public static void Write(Model model, string path, TensorType? type = null, Action<long>? progress = null, Action<string>? note = null)
     {
         if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
-            WriteGguf(model, path, type, progress);
+            WriteGguf(model, path, type, progress, note);
         else if (path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase))
-            WriteLlama2c(model, path, type);
+            WriteLlama2c(model, path, type, progress);
         else
             WriteFolder(model, path, type, progress);
     }
 
-    private static IReadOnlyList<TensorEntry> Counted(IReadOnlyList<TensorEntry> entries, Action<long>? progress)
+    private static IReadOnlyList<TensorEntry> Counted(Model model, IReadOnlyList<TensorEntry> entries, Action<long>? progress)
     {
-        long done = 0;
+        long done = 0, forgotten = 0;
         return [.. entries.Select(entry => entry with
         {
             Load = () =>
             {
+                // What is written is not read again: a file larger than the memory passes through a small part of it.
+                if (done - forgotten > ValuesHeld)
+                {
+                    model.Forget();
+                    forgotten = done;
+                }
+
                 Tensor tensor = entry.Load();
                 progress?.Invoke(done += tensor.Count);
                 return tensor;
@@ -46,35 +56,38 @@ public static class ModelWriter
         TensorType target = type ?? (model.Type.IsQuantized() ? TensorType.F32 : model.Type);
         if (File.Exists(folder))
             throw new InvalidInputException(folder, "output", "is a file; name a folder, or a file ending in .gguf or .bin");
-        Directory.CreateDirectory(folder);
         JsonObject config = (JsonObject)model.Config.Source.DeepClone();
         config["torch_dtype"] = target switch { TensorType.F64 => "float64", TensorType.F16 => "float16", TensorType.BF16 => "bfloat16", _ => "float32" };
         IReadOnlyList<TensorEntry> entries = TensorAssembly.Entries(model.Config.Family.Tensors.Layout(model.Config), _ => target, model.Parameter);
-        // The weights come last but one: a folder with a config.json is whole.
-        if (model.HasTokenizer)
-            model.Tokenizer.Save(folder);
-        SafetensorsWriter.WriteFolder(folder, Counted(entries, progress));
-        AtomicFile.WriteText(Path.Combine(folder, "generation_config.json"), GenerationConfig(model).ToJsonString(Indented));
-        AtomicFile.WriteText(Path.Combine(folder, "config.json"), config.ToJsonString(Indented));
+        AtomicFolder.Write(folder, place =>
+        {
+            if (model.HasTokenizer)
+                model.Tokenizer.Save(place);
+            SafetensorsWriter.WriteFolder(place, Counted(model, entries, progress));
+            AtomicFile.WriteText(Path.Combine(place, "generation_config.json"), GenerationConfig(model).ToJsonString(Indented) + "\n");
+            AtomicFile.WriteText(Path.Combine(place, "config.json"), config.ToJsonString(Indented) + "\n");
+        });
     }
 
+    // What came with the model is kept; a GGUF or llama2.c file becomes the few lines that other tools look for.
     private static JsonObject GenerationConfig(Model model)
     {
-        JsonObject json = [];
-        foreach ((string key, int? id) in new[] { ("bos_token_id", model.HasTokenizer ? model.Tokenizer.BosId : null), ("eos_token_id", model.HasTokenizer ? model.Tokenizer.EosId : null) })
-        {
-            if (id is not null)
-                json[key] = id;
-        }
-
+        JsonObject json = (JsonObject?)model.Generation?.DeepClone() ?? [];
+        if (!json.ContainsKey("bos_token_id") && model.HasTokenizer && model.Tokenizer.BosId is { } begin)
+            json["bos_token_id"] = begin;
+        IReadOnlyList<int> ends = model.EndIds;
+        if (ends.Count > 0)
+            json["eos_token_id"] = ends.Count == 1 ? ends[0] : new JsonArray([.. ends.Select(id => (JsonNode)id)]);
         return json;
     }
 
-    private static void WriteGguf(Model model, string path, TensorType? type, Action<long>? progress)
+    private static void WriteGguf(Model model, string path, TensorType? type, Action<long>? progress, Action<string>? note)
     {
+        LlamaCppLimits.Refuse(model.Config, path);
+        if (Directory.Exists(path))
+            throw new InvalidInputException(path, "output", "is a folder; name a file");
         GgufMetadata metadata = new();
-        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Path)).Replace(Zoo.Prefix, "");
-        GgufConfigWriter.Write(metadata, model.Config, name);
+        GgufConfigWriter.Write(metadata, model.Config, NameOf(model));
         IReadOnlyList<TensorEntry> tensors =
         [
             .. GgufConfigWriter.RopeTensors(model.Config),
@@ -84,18 +97,45 @@ public static class ModelWriter
         metadata.Add("general.file_type", GgufFileType(type ?? model.Type));
         metadata.Add("general.quantization_version", 2u);
         if (model.HasTokenizer)
-            model.Tokenizer.WriteGguf(metadata);
+        {
+            model.Tokenizer.WriteGguf(metadata, model.Config.VocabSize);
+            int[] turnEnds = [.. model.EndIds.Where(id => id != model.Tokenizer.EosId)];
+            if (turnEnds.Length > 0)
+                metadata.Add("tokenizer.ggml.eot_token_id", (uint)turnEnds[0]);
+        }
         else
             metadata.Add("tokenizer.ggml.model", "none");
-        GgufWriter.Write(path, metadata, Counted(tensors, progress));
+        foreach (string line in LlamaCppLimits.Notes(model.Config).Concat(FallbackNotes(tensors, type)))
+            note?.Invoke(line);
+        GgufWriter.Write(path, metadata, Counted(model, tensors, progress));
     }
+
+    private static readonly string[] s_phi3Tokens = ["</s>", "<unk>", "<s>", "<|endoftext|>"];
+
+    // To llama.cpp, "phi-3" in a name means that these tokens are there, and a file without them does not load.
+    private static string NameOf(Model model)
+    {
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(model.Path)).Replace(Zoo.Prefix, "");
+        bool asPublished = model.HasTokenizer && s_phi3Tokens.All(token => model.Tokenizer.IdOf(token) is not null);
+        return asPublished ? name : Regex.Replace(name, "phi-?3", "phi_3", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant);
+    }
+
+    // llama.cpp's quantizer says the same of each tensor; one line a type is enough.
+    private static IEnumerable<string> FallbackNotes(IReadOnlyList<TensorEntry> tensors, TensorType? type) => tensors
+        .Where(t => type is not null && t.Type != type && t.Type != TensorType.F32)
+        .GroupBy(t => (t.Type, Columns: t.Shape[^1]))
+        .Select(group => $"{group.Count()} tensors ({Modules(group)}) are {group.Key.Type.Name()}: rows of {group.Key.Columns} values do not fill {type!.Value.Name()}'s blocks of {type.Value.BlockLength()}");
+
+    // blk.3.attn_q.weight counts as attn_q.
+    private static string Modules(IEnumerable<TensorEntry> tensors) =>
+        string.Join(", ", tensors.Select(t => t.Name.Split('.')).Select(parts => parts[0] == "blk" ? parts[2] : parts[0]).Distinct());
 
     private static TensorType GgufTypeOf(StoredTensor stored, TensorType? type, Model model)
     {
         // llama.cpp wants vectors, positions, routers and convolutions in single precision.
         if (!stored.Parts[0].Parameter.IsMatrix)
             return TensorType.F32;
-        TensorType wanted = type ?? model.Parameter(stored.Parts[0].Parameter.Name).Type;
+        TensorType wanted = type ?? model.TypeOf(stored.Parts[0].Parameter.Name);
         return Fitting(wanted, stored.Shape[^1]);
     }
 
@@ -130,12 +170,18 @@ public static class ModelWriter
         _ => 0,
     };
 
-    private static void WriteLlama2c(Model model, string path, TensorType? type)
+    private static void WriteLlama2c(Model model, string path, TensorType? type, Action<long>? progress)
     {
         if (type is not (null or TensorType.F32))
             throw new InvalidInputException("--type", type.Value.Name(), "a llama2.c file holds f32");
         Llama2cHeader header = Llama2cTensors.HeaderOf(model.Config, path);
         Dictionary<string, TensorEntry> entries = TensorAssembly.Entries(Llama2cTensors.Layout(model.Config), _ => TensorType.F32, model.Parameter).ToDictionary(e => e.Name);
-        Llama2cWriter.Write(path, header, version: 0, name => entries[name].Load());
+        long done = 0;
+        Llama2cWriter.Write(path, header, version: 0, name =>
+        {
+            Tensor tensor = entries[name].Load();
+            progress?.Invoke(done += tensor.Count);
+            return tensor;
+        });
     }
 }

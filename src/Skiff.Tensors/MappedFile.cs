@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 
 namespace Skiff.Tensors;
 
@@ -63,6 +64,22 @@ public sealed unsafe class MappedFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - bytes);
         return new Tensor(_pointer + offset, this, type, shape);
     }
+
+    /// <summary>Gives the pages of a part back to the system; they are read again when touched. Only Linux is asked.</summary>
+    internal void Forget(byte* start, long length)
+    {
+        if (!OperatingSystem.IsLinux() || length == 0)
+            return;
+        const int DontNeed = 4;
+        nuint page = (nuint)Environment.SystemPageSize, from = (nuint)start / page * page;
+        // A refusal costs memory, nothing else.
+        _ = Advise((void*)from, (nuint)start + (nuint)length - from, DontNeed);
+        GC.KeepAlive(this);
+    }
+
+    [DllImport("libc", EntryPoint = "madvise")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int Advise(void* start, nuint length, int advice);
 
     /// <summary>Unmaps the file; tensors over it must not be used afterwards.</summary>
     public void Dispose()

@@ -49,7 +49,14 @@ public sealed unsafe class Tensor
     /// <exception cref="ArgumentException">A negative size, or rows that do not fill whole blocks.</exception>
     public static Tensor Allocate(TensorType type, params ReadOnlySpan<long> shape)
     {
-        NativeBuffer buffer = new(ByteLengthOf(type, shape));
+        NativeBuffer buffer = new(ByteLengthOf(type, shape), clear: true);
+        return new Tensor(buffer.Start, buffer, type, shape);
+    }
+
+    /// <summary>Memory of its own with anything in it, for whoever writes every value at once.</summary>
+    internal static Tensor AllocateRaw(TensorType type, params ReadOnlySpan<long> shape)
+    {
+        NativeBuffer buffer = new(ByteLengthOf(type, shape), clear: false);
         return new Tensor(buffer.Start, buffer, type, shape);
     }
 
@@ -133,6 +140,17 @@ public sealed unsafe class Tensor
         return new Tensor(_pointer, this, Type, shape);
     }
 
+    /// <summary>
+    /// Lets go of the memory behind a view of a mapped file; the next touch reads the file again. Memory of its own stays.
+    /// </summary>
+    internal void Forget()
+    {
+        object owner = _owner;
+        while (owner is Tensor view)
+            owner = view._owner;
+        (owner as MappedFile)?.Forget(_pointer, ByteLength);
+    }
+
     /// <summary>A view of rows of a matrix, or of values of a vector.</summary>
     internal Tensor Slice(long start, long count)
     {
@@ -160,16 +178,17 @@ public sealed unsafe class Tensor
     }
 }
 
-/// <summary>Zeroed native memory on a 64-byte border, freed with its last user.</summary>
+/// <summary>Native memory on a 64-byte border, freed with its last user.</summary>
 internal sealed unsafe class NativeBuffer
 {
     private readonly long _length;
 
-    public NativeBuffer(long length)
+    public NativeBuffer(long length, bool clear)
     {
         _length = Math.Max(length, 64);
         Start = (byte*)NativeMemory.AlignedAlloc((nuint)_length, 64);
-        NativeMemory.Clear(Start, (nuint)_length);
+        if (clear)
+            NativeMemory.Clear(Start, (nuint)_length);
         GC.AddMemoryPressure(_length);
     }
 

@@ -21,7 +21,7 @@ internal static class FuzzTargets
 
     public static IReadOnlyDictionary<string, Action<byte[]>> All { get; } = new SortedDictionary<string, Action<byte[]>>(StringComparer.Ordinal)
     {
-        ["config.json"] = input => ModelConfig.Parse(input, "x"),
+        ["config.json"] = input => _ = ModelConfig.Parse(input, "x").ParameterCount,
         ["gguf"] = input => GgufHeader.Parse(input, input.Length, "x"),
         ["jinja"] = input => JinjaTemplate.Parse(Encoding.UTF8.GetString(input), "x", s_template).Render(s_variables),
         ["jsonl"] = input => Read("input.jsonl", input),

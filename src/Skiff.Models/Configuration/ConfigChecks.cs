@@ -6,7 +6,10 @@ namespace Skiff.Models;
 internal static class ConfigChecks
 {
     /// <summary>No model of the family is this large; a number above it is a damaged file.</summary>
-    private const long MostParameters = 1L << 40;
+    private const double MostParameters = 1L << 40;
+
+    /// <summary>Nor does any have so many tensors; a list of them is made before the first is looked for.</summary>
+    private const long MostTensors = 1 << 17;
 
     public static void Check(ModelConfig config, string source)
     {
@@ -22,9 +25,10 @@ internal static class ConfigChecks
 
         if (config.NumLocalExperts > 0 && config.NumExpertsPerTok is var visited && (visited < 1 || visited > config.NumLocalExperts))
             throw Refuse("num_experts_per_tok", $"{visited} must be from 1 to num_local_experts {config.NumLocalExperts}");
-        // One block stands for all here: the list itself would be long.
-        double perLayer = Math.Max(1, config.NumLocalExperts) * 3.0 * config.HiddenSize * config.Layers.Max(l => l.IntermediateSize);
-        if (perLayer * config.NumHiddenLayers > MostParameters || 2.0 * config.VocabSize * config.HiddenSize > MostParameters)
+        long perLayer = 12 + 3L * config.NumLocalExperts;
+        if (config.Layers.Sum(l => perLayer + (config.QkNorm == QueryKeyNorm.EachHead ? l.Heads + l.KeyValueHeads : 0)) > MostTensors)
+            throw Refuse("num_hidden_layers", $"the sizes make a model of over {MostTensors} tensors");
+        if (ParameterList.Kinds(config).Sum(k => k.Parameter.Shape.Aggregate((double)k.Times, (product, size) => product * size)) > MostParameters)
             throw Refuse("hidden_size", "the sizes make a model of over 10^12 parameters");
 
         InvalidInputException Refuse(string field, string problem) => new(source, config.Family.NameOf(field), problem);

@@ -31,8 +31,8 @@ internal static class GgufConfigReader
         else
         {
             Set("num_attention_heads", heads);
-            Set("intermediate_size", First("feed_forward_length"));
-            if (Has("attention.head_count_kv") && First("attention.head_count_kv") != heads)
+            Set("intermediate_size", FeedForward());
+            if (Has("attention.head_count_kv") && (First("attention.head_count_kv") != heads || family.StatesKeyValueHeads))
                 Set("num_key_value_heads", First("attention.head_count_kv"));
         }
 
@@ -54,6 +54,11 @@ internal static class GgufConfigReader
         // The shortest decimal that rounds to the stored single: 1e-05, not 9.999999747378752e-06.
         double Number(string key) => double.Parse(metadata.Float($"{arch}.{key}").ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 
+        // llama.cpp's converter writes four times the width for GPT-2 and Phi whatever the tensors are.
+        long FeedForward() => family.ModelType is "gpt2" or "phi" && tensors.TryGetValue("blk.0.ffn_up.weight", out TensorEntry? up)
+            ? up.Shape[0]
+            : First("feed_forward_length");
+
         void Copy(string from, string to)
         {
             if (Has(from))
@@ -67,6 +72,7 @@ internal static class GgufConfigReader
             json["num_kv_heads"] = List("attention.head_count_kv");
             // Widths are stored as made; a divisor of 1 keeps them.
             json["ffn_dim_divisor"] = 1;
+            json["normalize_qk_projections"] = tensors.ContainsKey("blk.0.attn_q_norm.weight");
             json["ffn_multipliers"] = new JsonArray([.. metadata.Array<long>($"{arch}.feed_forward_length").Select(f => (JsonNode)((double)f / hidden))]);
             JsonArray List(string key) => new([.. metadata.Array<long>($"{arch}.{key}").Select(v => (JsonNode)v)]);
         }
@@ -84,6 +90,8 @@ internal static class GgufConfigReader
 
         void ReadTraits()
         {
+            if (metadata.TryGet(GgufConfigWriter.ActivationKey, out string? activation))
+                Set("hidden_act", activation);
             Copy("expert_count", "num_local_experts");
             Copy("expert_used_count", "num_experts_per_tok");
             Copy("attn_logit_softcapping", "attn_logit_softcapping");

@@ -9,6 +9,9 @@ internal static class GgufConfigWriter
     /// <summary>Where a family that llama.cpp does not know keeps its whole config.json.</summary>
     public const string ConfigJsonKey = "skiff.config_json";
 
+    /// <summary>The nonlinearity by its name in config.json, for the architectures whose models differ in it.</summary>
+    public const string ActivationKey = "skiff.hidden_act";
+
     public static void Write(GgufMetadata metadata, ModelConfig config, string name)
     {
         GgufFamily family = config.Family.Gguf;
@@ -45,6 +48,9 @@ internal static class GgufConfigWriter
 
         if (arch is "gptneox" or "stablelm")
             Add("use_parallel_residual", config.UseParallelResidual);
+        // Published GPT-2 and GPT-NeoX models have either form of GELU, and llama.cpp has no key for it.
+        if (arch is "gpt2" or "gptneox" && config.HiddenAct is Activation.Gelu or Activation.GeluTanh)
+            metadata.Add(ActivationKey, config.HiddenAct == Activation.Gelu ? "gelu" : "gelu_new");
         if (arch is "minicpm")
         {
             Add("embedding_scale", (float)config.EmbeddingScale);

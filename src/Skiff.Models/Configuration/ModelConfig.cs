@@ -142,10 +142,10 @@ public sealed record ModelConfig
     public static ModelConfig Parse(JsonObject json, string source)
     {
         ConfigReader reader = new(json, source);
-        ModelFamily family = ModelFamily.Named(reader.String("model_type", ""), reader);
-        reader.UseNames(family);
+        ModelFamily family = ModelFamily.Of(reader);
+        reader.Family = family;
         ModelConfig config = family.Describe(reader);
-        reader.RefuseUnreadKeys(family);
+        reader.RefuseUnreadKeys();
         ConfigChecks.Check(config, source);
         return config;
     }
@@ -155,7 +155,14 @@ public sealed record ModelConfig
     {
         JsonObject json = (JsonObject)Source.DeepClone();
         foreach ((string key, JsonNode? value) in changes)
-            json[Family.NameOf(key)] = value?.DeepClone();
+        {
+            // A name the file does not use may not contradict the one it uses.
+            string name = Family.NameIn(json, key);
+            foreach (string other in Family.NamesOf(key).Where(n => n != name))
+                json.Remove(other);
+            json[name] = value?.DeepClone();
+        }
+
         return Parse(json, "config.json");
     }
 
@@ -163,11 +170,12 @@ public sealed record ModelConfig
     internal ModelFamily Family => ModelFamily.ByType[ModelType];
 
     /// <summary>Number of stored numbers, each shared one once.</summary>
-    public long ParameterCount => ParameterList.Of(this).Sum(p => p.Count);
+    public long ParameterCount => ParameterList.Kinds(this).Sum(k => k.Times * k.Parameter.Count);
 
     /// <summary>The same without what turns ids into vectors and back: embedding tables, their projections, the head.</summary>
-    public long NonEmbeddingParameterCount => ParameterList.Of(this)
-        .Where(p => p.Module is not ("embedding" or "position_embedding" or "embedding_projection" or "output_projection" or "head")).Sum(p => p.Count);
+    public long NonEmbeddingParameterCount => ParameterList.Kinds(this)
+        .Where(k => k.Parameter.Module is not ("embedding" or "position_embedding" or "embedding_projection" or "output_projection" or "head"))
+        .Sum(k => k.Times * k.Parameter.Count);
 
     /// <summary>Values of key and value that one position adds to a full cache, over all blocks.</summary>
     public long CacheValuesPerToken => Latent is { } latent

@@ -27,6 +27,15 @@ internal sealed record FamilyDefaults
     /// <summary>Width of a head where the file is silent; 0: hidden_size over heads.</summary>
     public int HeadDim { get; init; }
 
+    /// <summary>Width of a head's rotated part whatever the file states of heads; 0: the head is what is rotated.</summary>
+    public int FixedHeadDim { get; init; }
+
+    /// <summary>Key and value heads where the file is silent; 0: as many as query heads. Null in the file always means the latter.</summary>
+    public int KeyValueHeads { get; init; }
+
+    /// <summary><c>rope_parameters</c> may hold one set for <c>full_attention</c> and one for <c>sliding_attention</c>.</summary>
+    public bool RopeByLayerType { get; init; }
+
     public PositionKind Position { get; init; } = PositionKind.Rotary;
 }
 
@@ -41,7 +50,8 @@ internal static class StandardKeys
     public static ModelConfig Read(ConfigReader r, FamilyDefaults defaults)
     {
         int hidden = r.Size("hidden_size"), heads = r.Size("num_attention_heads");
-        int headDim = r.SizeOrNone("head_dim") is > 0 and var stated ? stated
+        int headDim = defaults.FixedHeadDim > 0 ? defaults.FixedHeadDim
+            : r.SizeOrNone("head_dim") is > 0 and var stated ? stated
             : defaults.HeadDim > 0 ? defaults.HeadDim
             : hidden % heads == 0 ? hidden / heads
             : throw r.Refuse("num_attention_heads", $"{heads} does not divide hidden_size {hidden}; give head_dim");
@@ -54,13 +64,13 @@ internal static class StandardKeys
         {
             Weights = 0,
             Heads = heads,
-            KeyValueHeads = r.Size("num_key_value_heads", heads),
+            KeyValueHeads = KeyValueHeads(r, heads, defaults),
             IntermediateSize = feedForward,
             Rope = rope,
         };
         return new ModelConfig
         {
-            ModelType = r.String("model_type", ""),
+            ModelType = r.Family!.ModelType,
             Source = r.Json,
             VocabSize = r.Size("vocab_size"),
             HiddenSize = hidden,
@@ -77,6 +87,15 @@ internal static class StandardKeys
         };
     }
 
+    private static int KeyValueHeads(ConfigReader r, int heads, FamilyDefaults defaults)
+    {
+        if (defaults.KeyValueHeads == 0 || r.States("num_key_value_heads"))
+            return r.Size("num_key_value_heads", heads);
+        return heads % defaults.KeyValueHeads == 0
+            ? defaults.KeyValueHeads
+            : throw r.Refuse("num_key_value_heads", $"is missing, and the family's default {defaults.KeyValueHeads} does not divide num_attention_heads {heads}");
+    }
+
     public static int LayerCount(ConfigReader r)
     {
         int count = r.Size("num_hidden_layers");
@@ -90,6 +109,18 @@ internal static class StandardKeys
     {
         Layers = [.. config.Layers.Select((layer, i) => slides(i) ? layer with { SlidingWindow = window } : layer)],
     };
+
+    /// <summary>Which blocks slide by the newer <c>layer_types</c>; null where the file does not list them.</summary>
+    public static Func<int, bool>? SlidingLayers(ConfigReader r, int count)
+    {
+        if (r.Strings("layer_types") is not { } types)
+            return null;
+        if (types.Count != count)
+            throw r.Refuse("layer_types", $"{types.Count} types for {count} layers");
+        if (types.FirstOrDefault(t => t is not ("full_attention" or "sliding_attention")) is { } other)
+            throw r.Refuse("layer_types", $"'{other}' is not known; full_attention and sliding_attention are");
+        return l => types[l] == "sliding_attention";
+    }
 
     public static Activation ActivationNamed(ConfigReader r, string key, string absent) => r.String(key, absent) switch
     {

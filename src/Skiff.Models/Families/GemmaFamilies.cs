@@ -9,15 +9,18 @@ internal static class GemmaFamilies
         ("post_feed_forward_norm", "post_feedforward_layernorm"),
     ];
 
+    private static FamilyDefaults GemmaDefaults { get; } = new() { HeadDim = 256, MaxPositions = 8192, KeyValueHeads = 4, Tied = true };
+
     public static IReadOnlyList<ModelFamily> All { get; } =
     [
         new()
         {
             ModelType = "gemma",
             Architecture = "GemmaForCausalLM",
-            Describe = r => Base(r, 256, 8192),
+            Describe = r => Base(r, GemmaDefaults with { KeyValueHeads = 16 }),
             Tensors = LlamaFamilies.Names,
             StatesHeadDim = true,
+            StatesKeyValueHeads = true,
             Gguf = new("gemma"),
         },
         new()
@@ -25,24 +28,28 @@ internal static class GemmaFamilies
             ModelType = "gemma2",
             Architecture = "Gemma2ForCausalLM",
             Describe = DescribeGemma2,
+            OtherNames = new Dictionary<string, string[]> { ["sliding_window"] = ["sliding_window_size"] },
             Tensors = LlamaFamilies.Named(FourNorms),
             StatesHeadDim = true,
+            StatesKeyValueHeads = true,
             Gguf = new("gemma2"),
         },
         new()
         {
             ModelType = "gemma3_text",
             Architecture = "Gemma3ForCausalLM",
-            Harmless = new HashSet<string> { "use_bidirectional_attention" },
             Describe = DescribeGemma3,
+            OtherNames = new Dictionary<string, string[]> { ["sliding_window_pattern"] = ["_sliding_window_pattern"] },
             Tensors = LlamaFamilies.Named(FourNorms),
             StatesHeadDim = true,
+            StatesKeyValueHeads = true,
             Gguf = new("gemma3"),
         },
         new()
         {
             ModelType = "recurrent_gemma",
             Architecture = "RecurrentGemmaForCausalLM",
+            OtherNames = new Dictionary<string, string[]> { ["block_types"] = ["_block_types"] },
             Harmless = new HashSet<string> { "w_init_variance_scale", "final_w_init_variance_scale" },
             Describe = DescribeRecurrent,
             Tensors = LlamaFamilies.Named(("final_norm", "model.final_norm"), ("attention_norm", "temporal_pre_norm"), ("feed_forward_norm", "channel_pre_norm"),
@@ -54,11 +61,11 @@ internal static class GemmaFamilies
         },
     ];
 
-    private static ModelConfig Base(ConfigReader r, int headDim, int maxPositions, double theta = 10000)
+    private static ModelConfig Base(ConfigReader r, FamilyDefaults defaults)
     {
         // Gemma 1 files state hidden_act "gelu" or not at all; the published models were trained with the tanh form.
         string stated = r.String("hidden_activation", r.Has("hidden_act") && r.String("hidden_act", "") is var act && act != "gelu" ? act : "gelu_pytorch_tanh");
-        ModelConfig config = LlamaFamilies.WithAttentionBias(r, StandardKeys.Read(r, new() { HeadDim = headDim, MaxPositions = maxPositions, Theta = theta, Tied = true }));
+        ModelConfig config = LlamaFamilies.WithAttentionBias(r, StandardKeys.Read(r, defaults));
         if (stated != "gelu_pytorch_tanh")
             throw r.Refuse("hidden_activation", $"'{stated}' is not supported, only gelu_pytorch_tanh");
         return config with
@@ -71,34 +78,33 @@ internal static class GemmaFamilies
 
     private static ModelConfig DescribeGemma2(ConfigReader r)
     {
-        ModelConfig config = Base(r, 256, 8192);
-        int window = r.Size("sliding_window", 4096);
-        IReadOnlyList<string>? types = r.Strings("layer_types");
-        return config.WithWindow(window, l => types is null ? l % 2 == 0 : types.ElementAtOrDefault(l) == "sliding_attention") with
+        ModelConfig config = Base(r, GemmaDefaults);
+        Func<int, bool> slides = StandardKeys.SlidingLayers(r, config.NumHiddenLayers) ?? (l => l % 2 == 0);
+        return config.WithWindow(r.SizeOrNone("sliding_window", 4096), slides) with
         {
             NormPlacement = NormPlacement.Both,
             AttentionScale = 1 / Math.Sqrt(r.Positive("query_pre_attn_scalar", 256)),
-            AttnLogitSoftcapping = r.Float("attn_logit_softcapping", r.Json.ContainsKey("attn_logit_softcapping") ? 0 : 50),
-            FinalLogitSoftcapping = r.Float("final_logit_softcapping", r.Json.ContainsKey("final_logit_softcapping") ? 0 : 30),
+            AttnLogitSoftcapping = r.PositiveOrNone("attn_logit_softcapping", 50),
+            FinalLogitSoftcapping = r.PositiveOrNone("final_logit_softcapping", 30),
         };
     }
 
     private static ModelConfig DescribeGemma3(ConfigReader r)
     {
-        ModelConfig config = Base(r, 256, 131072, 1e6);
-        int window = r.Size("sliding_window", 4096), pattern = r.Size("sliding_window_pattern", r.Size("_sliding_window_pattern", 6));
-        IReadOnlyList<string>? types = r.Strings("layer_types");
+        ModelConfig config = Base(r, GemmaDefaults with { MaxPositions = 131072, Theta = 1e6, RopeByLayerType = true });
+        int pattern = r.Size("sliding_window_pattern", 6);
+        Func<int, bool> slides = StandardKeys.SlidingLayers(r, config.NumHiddenLayers) ?? (l => (l + 1) % pattern != 0);
         // Local blocks turn with their own base and without the stretching that the global ones get.
-        RopeConfig local = new() { RotaryDim = config.HeadDim, Theta = r.Positive("rope_local_base_freq", 10000) };
-        config = config.WithWindow(window, l => types is null ? (l + 1) % pattern != 0 : types.ElementAtOrDefault(l) == "sliding_attention");
+        RopeConfig local = RopeKeys.ReadLocal(r, config.HeadDim, config.MaxPositionEmbeddings);
+        config = config.WithWindow(r.SizeOrNone("sliding_window", 4096), slides);
         return config with
         {
-            Layers = [.. config.Layers.Select(l => l.SlidingWindow > 0 ? l with { Rope = local } : l)],
+            Layers = [.. config.Layers.Select((layer, l) => slides(l) ? layer with { Rope = local } : layer)],
             NormPlacement = NormPlacement.Both,
             QkNorm = QueryKeyNorm.PerHead,
             AttentionScale = 1 / Math.Sqrt(r.Positive("query_pre_attn_scalar", 256)),
-            AttnLogitSoftcapping = r.Float("attn_logit_softcapping", 0),
-            FinalLogitSoftcapping = r.Float("final_logit_softcapping", 0),
+            AttnLogitSoftcapping = r.PositiveOrNone("attn_logit_softcapping"),
+            FinalLogitSoftcapping = r.PositiveOrNone("final_logit_softcapping"),
         };
     }
 
@@ -133,7 +139,7 @@ internal static class GemmaFamilies
             AttentionOutputBias = true,
             MlpBias = true,
             EmbeddingScale = r.Bool("embeddings_scale_by_sqrt_dim", true) ? (double)RoundToBFloat16(Math.Sqrt(config.HiddenSize)) : 1,
-            FinalLogitSoftcapping = r.Float("logits_soft_cap", 30),
+            FinalLogitSoftcapping = r.Positive("logits_soft_cap", 30),
             Recurrent = new RecurrentConfig(lru, heads, r.Size("conv1d_width", 4)),
         };
     }

@@ -36,6 +36,7 @@ internal static class GptFamilies
                 ["max_position_embeddings"] = "n_positions", ["layer_norm_eps"] = "layer_norm_epsilon", ["hidden_act"] = "activation_function",
             },
             Harmless = new HashSet<string> { "n_ctx" },
+            AtOneValue = new Dictionary<string, string> { ["n_special"] = "0" },
             NormKey = "layer_norm_eps",
             Rotary = false,
             Describe = DescribeGpt2,
@@ -59,6 +60,7 @@ internal static class GptFamilies
             ModelType = "gpt_neox",
             Architecture = "GPTNeoXForCausalLM",
             KeyNames = new Dictionary<string, string> { ["rope_theta"] = "rotary_emb_base", ["partial_rotary_factor"] = "rotary_pct" },
+            OtherNames = new Dictionary<string, string[]> { ["rope_theta"] = ["rope_theta"], ["partial_rotary_factor"] = ["partial_rotary_factor"] },
             NormKey = "layer_norm_eps",
             StatesRotaryShare = true,
             Describe = r =>
@@ -85,7 +87,12 @@ internal static class GptFamilies
                 ["num_hidden_layers"] = "n_layer", ["num_attention_heads"] = "n_head", ["max_position_embeddings"] = "seq_length",
                 ["layer_norm_eps"] = "layer_norm_epsilon",
             },
-            Harmless = new HashSet<string> { "n_inner", "unk_token_id" },
+            // The first files of the family and those of today disagree on these.
+            OtherNames = new Dictionary<string, string[]>
+            {
+                ["hidden_size"] = ["n_embed"], ["num_hidden_layers"] = ["num_hidden_layers"], ["num_attention_heads"] = ["num_attention_heads"],
+            },
+            Harmless = new HashSet<string> { "n_inner" },
             NormKey = "layer_norm_eps",
             Rotary = false,
             Describe = DescribeBloom,
@@ -107,6 +114,7 @@ internal static class GptFamilies
             ModelType = "opt",
             Architecture = "OPTForCausalLM",
             KeyNames = new Dictionary<string, string> { ["intermediate_size"] = "ffn_dim", ["hidden_act"] = "activation_function" },
+            AtOneValue = new Dictionary<string, string> { ["learned_embeddings"] = "true", ["scale_embeddings"] = "false" },
             NormKey = "layer_norm_eps",
             Rotary = false,
             Describe = DescribeOpt,
@@ -152,17 +160,11 @@ internal static class GptFamilies
 
     private static ModelConfig DescribeBloom(ConfigReader r)
     {
-        bool residualAfterNorm = r.Bool("apply_residual_connection_post_layernorm", false);
-        // Two generations of files disagree on these names.
-        string width = r.Json.ContainsKey("n_embed") ? "n_embed" : "hidden_size", heads = r.Json.ContainsKey("num_attention_heads") ? "num_attention_heads" : "n_head";
-        ModelFamily family = ModelFamily.ByType["bloom"];
-        r.UseNames(family with { KeyNames = new Dictionary<string, string>(family.KeyNames) { ["hidden_size"] = width, ["num_attention_heads"] = heads } });
-        r.Skip("hidden_size", "n_embed", "n_head");
         return StandardKeys.Read(r, LayerNorm with { FeedForwardFactor = 4, Position = PositionKind.Alibi, Tied = true }) with
         {
             HiddenAct = Activation.GeluTanh,
             EmbeddingNorm = true,
-            ApplyResidualConnectionPostLayernorm = residualAfterNorm,
+            ApplyResidualConnectionPostLayernorm = r.Bool("apply_residual_connection_post_layernorm", false),
             QkvBias = true,
             AttentionOutputBias = true,
             MlpBias = true,
@@ -172,7 +174,7 @@ internal static class GptFamilies
 
     private static ModelConfig DescribeOpt(ConfigReader r)
     {
-        bool bias = r.Bool("enable_bias", true), before = r.Bool("do_layer_norm_before", true);
+        bool bias = r.Bool("enable_bias", true), before = r.Bool("do_layer_norm_before", true), noFinalNorm = r.Bool("_remove_final_layer_norm", false);
         ModelConfig config = StandardKeys.Read(r, LayerNorm with { Activation = "relu", Position = PositionKind.Learned, Tied = true });
         if (!r.Bool("layer_norm_elementwise_affine", true))
             config = config with { Norm = config.Norm with { Gain = false, Bias = false } };
@@ -181,7 +183,7 @@ internal static class GptFamilies
             WordEmbedProjDim = r.Size("word_embed_proj_dim", config.HiddenSize),
             PositionOffset = 2,
             NormPlacement = before ? NormPlacement.Before : NormPlacement.AfterResidual,
-            FinalNorm = before && !r.Bool("_remove_final_layer_norm", false),
+            FinalNorm = before && !noFinalNorm,
             QkvBias = bias,
             AttentionOutputBias = bias,
             MlpBias = bias,

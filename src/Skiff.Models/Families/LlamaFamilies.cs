@@ -36,6 +36,9 @@ internal static class LlamaFamilies
         return Names with { Modules = modules };
     }
 
+    // Files of these families state them all the same.
+    private static readonly Dictionary<string, string> NoBiases = new() { ["attention_bias"] = "false", ["mlp_bias"] = "false" };
+
     private static readonly GgufFamily Llama = new("llama") { AdjacentPairs = true };
 
     public static IReadOnlyList<ModelFamily> All { get; } =
@@ -45,7 +48,9 @@ internal static class LlamaFamilies
         {
             ModelType = "mistral",
             Architecture = "MistralForCausalLM",
-            Describe = r => Windowed(r, StandardKeys.Read(r, new() { MaxPositions = 131072 })),
+            Describe = r => Windowed(r, StandardKeys.Read(r, new() { MaxPositions = 131072, KeyValueHeads = 8 }), 4096),
+            AtOneValue = NoBiases,
+            StatesKeyValueHeads = true,
             Tensors = Names,
             Gguf = Llama,
         },
@@ -53,7 +58,9 @@ internal static class LlamaFamilies
         {
             ModelType = "mixtral",
             Architecture = "MixtralForCausalLM",
-            Describe = r => Windowed(r, StandardKeys.Read(r, new() { MaxPositions = 131072, Epsilon = 1e-5, Theta = 1e6 })) with
+            AtOneValue = NoBiases,
+            StatesKeyValueHeads = true,
+            Describe = r => Windowed(r, StandardKeys.Read(r, new() { MaxPositions = 131072, Epsilon = 1e-5, Theta = 1e6, KeyValueHeads = 8 }), 0) with
             {
                 NumLocalExperts = Experts(r, "num_local_experts", 8),
                 NumExpertsPerTok = r.Size("num_experts_per_tok", 2),
@@ -84,7 +91,8 @@ internal static class LlamaFamilies
         {
             ModelType = "qwen2",
             Architecture = "Qwen2ForCausalLM",
-            Describe = r => QwenWindow(r, StandardKeys.Read(r, new() { MaxPositions = 32768 })) with { QkvBias = true },
+            Describe = r => QwenWindow(r, StandardKeys.Read(r, new() { MaxPositions = 32768, KeyValueHeads = 32 })) with { QkvBias = true },
+            StatesKeyValueHeads = true,
             Tensors = Names,
             Gguf = new("qwen2"),
         },
@@ -92,12 +100,13 @@ internal static class LlamaFamilies
         {
             ModelType = "qwen3",
             Architecture = "Qwen3ForCausalLM",
-            Describe = r => WithAttentionBias(r, QwenWindow(r, StandardKeys.Read(r, new() { MaxPositions = 32768, HeadDim = 128 }))) with
+            Describe = r => WithAttentionBias(r, QwenWindow(r, StandardKeys.Read(r, new() { MaxPositions = 32768, HeadDim = 128, KeyValueHeads = 32 }))) with
             {
                 QkNorm = QueryKeyNorm.PerHead,
             },
             Tensors = Names,
             StatesHeadDim = true,
+            StatesKeyValueHeads = true,
             Gguf = new("qwen3"),
         },
         new()
@@ -132,15 +141,14 @@ internal static class LlamaFamilies
         return config with { QkvBias = bias, AttentionOutputBias = bias };
     }
 
-    private static ModelConfig Windowed(ConfigReader r, ModelConfig config) => config.WithWindow(r.SizeOrNone("sliding_window"), _ => true);
+    private static ModelConfig Windowed(ConfigReader r, ModelConfig config, int absent) => config.WithWindow(r.SizeOrNone("sliding_window", absent), _ => true);
 
     // Blocks from max_window_layers on slide, where sliding is switched on at all; newer files list layer_types.
     private static ModelConfig QwenWindow(ConfigReader r, ModelConfig config)
     {
-        int window = r.SizeOrNone("sliding_window"), first = r.Has("max_window_layers") ? (int)r.Float("max_window_layers", 28) : 28;
-        bool on = r.Bool("use_sliding_window", false) && window > 0;
-        IReadOnlyList<string>? types = r.Strings("layer_types");
-        return config.WithWindow(window, l => on && (types is null ? l >= first : types.ElementAtOrDefault(l) == "sliding_attention"));
+        int window = r.SizeOrNone("sliding_window", 4096), first = r.SizeOrNone("max_window_layers", 28);
+        Func<int, bool> slides = StandardKeys.SlidingLayers(r, config.NumHiddenLayers) ?? (l => l >= first);
+        return r.Bool("use_sliding_window", false) ? config.WithWindow(window, slides) : config;
     }
 
     private static ModelConfig DescribeMobileLlm(ConfigReader r)
@@ -170,10 +178,12 @@ internal static class LlamaFamilies
     {
         LatentAttentionConfig latent = new(r.Size("q_lora_rank", 768), r.Size("kv_lora_rank", 256), r.Size("qk_nope_head_dim", 64),
             r.Size("qk_rope_head_dim", 32), 0);
-        r.Skip("head_dim");
-        ModelConfig config = StandardKeys.Read(r, new() { HeadDim = latent.QkRopeHeadDim, MaxPositions = 32768, Tied = true });
-        latent = latent with { VHeadDim = r.Size("v_head_dim", config.HiddenSize / config.Layers[0].Heads) };
         int headDim = latent.QkNopeHeadDim + latent.QkRopeHeadDim;
+        // Only the rotated part of a head counts below; a file that states a width can only mean all of it.
+        if (r.SizeOrNone("head_dim") is > 0 and var stated && stated != headDim)
+            throw r.Refuse("head_dim", $"{stated} is not qk_nope_head_dim + qk_rope_head_dim, {headDim}");
+        ModelConfig config = StandardKeys.Read(r, new() { FixedHeadDim = latent.QkRopeHeadDim, MaxPositions = 32768, Tied = true });
+        latent = latent with { VHeadDim = r.Size("v_head_dim", config.HiddenSize / config.Layers[0].Heads) };
         config = MiniCpmScales(r, WithAttentionBias(r, config));
         return config with
         {

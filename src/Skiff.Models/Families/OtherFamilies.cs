@@ -17,7 +17,7 @@ internal static class OtherFamilies
                 return LlamaFamilies.WithAttentionBias(r, config) with
                 {
                     Norm = config.Norm with { Gain = false, Bias = false },
-                    ClipQkv = r.Float("clip_qkv", 0),
+                    ClipQkv = r.PositiveOrNone("clip_qkv"),
                 };
             },
             Tensors = LlamaFamilies.Names,
@@ -46,6 +46,7 @@ internal static class OtherFamilies
                 ["rope_theta"] = "rope_freq_constant", ["tie_word_embeddings"] = "share_input_output_layers", ["hidden_act"] = "activation_fn_name",
             },
             Harmless = new HashSet<string> { "qkv_multipliers", "rope_max_length" },
+            AtOneValue = new Dictionary<string, string> { ["ffn_with_glu"] = "true", ["normalization_layer_name"] = "\"rms_norm\"" },
             Describe = DescribeOpenElm,
             Tensors = new()
             {
@@ -67,6 +68,7 @@ internal static class OtherFamilies
             NormKey = "norm_eps",
             StatesRotaryShare = true,
             Architecture = "NemotronForCausalLM",
+            OtherNames = new Dictionary<string, string[]> { ["head_dim"] = ["kv_channels"] },
             Describe = r =>
             {
                 ModelConfig config = LlamaFamilies.WithAttentionBias(r, StandardKeys.Read(r, new()
@@ -84,9 +86,20 @@ internal static class OtherFamilies
             NormKey = "layer_norm_epsilon",
             Architecture = "QWenLMHeadModel",
             KeyNames = new Dictionary<string, string> { ["rope_theta"] = "rotary_emb_base", ["partial_rotary_factor"] = "rotary_pct", ["head_dim"] = "kv_channels" },
+            // The first files of the family kept Megatron's names.
+            OtherNames = new Dictionary<string, string[]>
+            {
+                ["hidden_size"] = ["n_embd"], ["num_hidden_layers"] = ["n_layer"], ["num_attention_heads"] = ["n_head"],
+                ["max_position_embeddings"] = ["n_positions"], ["intermediate_size"] = ["ffn_hidden_size"], ["vocab_size"] = ["padded_vocab_size"],
+            },
             Harmless = new HashSet<string>
             {
-                "fp16", "bf16", "fp32", "onnx_safe", "use_cache_quantization", "use_cache_kernel", "softmax_in_fp32", "attn_dropout_prob",
+                "fp16", "bf16", "fp32", "params_dtype", "onnx_safe", "use_cache_quantization", "use_cache_kernel", "softmax_in_fp32",
+            },
+            AtOneValue = new Dictionary<string, string>
+            {
+                ["no_bias"] = "true", ["scale_attn_weights"] = "true", ["activation"] = "\"swiglu\"", ["pos_emb"] = "\"rotary\"",
+                ["apply_residual_connection_post_layernorm"] = "false",
             },
             Describe = DescribeQwen,
             Tensors = new()
@@ -115,13 +128,11 @@ internal static class OtherFamilies
     // The feed-forward's width is a multiple of model_dim rounded to ffn_dim_divisor, never down by more than a tenth.
     private static ModelConfig DescribeOpenElm(ConfigReader r)
     {
-        r.Only("ffn_with_glu", true);
-        r.Only("normalization_layer_name", "rms_norm");
         int width = r.Size("hidden_size"), count = StandardKeys.LayerCount(r), headDim = r.Size("head_dim"), divisor = r.Size("ffn_dim_divisor", 256);
         // Lists of heads are stored once made; else they follow from the multipliers.
         int groups = r.Size("num_gqa_groups", 1), headMultiple = r.Has("num_gqa_groups") ? groups : 2;
         IReadOnlyList<int> heads = Stored("num_query_heads")
-            ?? [.. PerLayer("qkv_multipliers").Select(m => Divisible("qkv_multipliers", m * width, headDim * headMultiple) / headDim)];
+            ?? [.. PerLayer("qkv_multipliers").Select(m => Divisible("qkv_multipliers", m * width, (long)headDim * headMultiple) / headDim)];
         IReadOnlyList<int> keyHeads = Stored("num_kv_heads") ?? [.. heads.Select(h => Math.Max(1, h / groups))];
         IReadOnlyList<double> multipliers = PerLayer("ffn_multipliers");
         int maxPositions = r.Size("max_position_embeddings", 2048);
@@ -134,25 +145,24 @@ internal static class OtherFamilies
             HiddenSize = width,
             WordEmbedProjDim = width,
             MaxPositionEmbeddings = maxPositions,
-            TieWordEmbeddings = r.Bool("tie_word_embeddings", true),
+            TieWordEmbeddings = r.Bool("tie_word_embeddings", false),
             Norm = new NormConfig { Epsilon = 1e-6 },
             HeadDim = headDim,
             ValueHeadDim = headDim,
             AttentionScale = 1 / Math.Sqrt(headDim),
             HiddenAct = StandardKeys.ActivationNamed(r, "hidden_act", "swish"),
-            QkNorm = r.Bool("normalize_qk_projections", true) ? QueryKeyNorm.PerHead : QueryKeyNorm.None,
+            QkNorm = r.Bool("normalize_qk_projections", false) ? QueryKeyNorm.PerHead : QueryKeyNorm.None,
             Layers = [.. Enumerable.Range(0, count).Select(l => new LayerConfig
             {
                 Weights = l, Heads = heads[l], KeyValueHeads = keyHeads[l], IntermediateSize = Divisible("ffn_multipliers", multipliers[l] * width, divisor), Rope = rope,
             })],
         };
 
-        int Divisible(string key, double value, int unit)
+        int Divisible(string key, double value, long unit)
         {
-            if (value is not (> 0 and < 1 << 28))
-                throw r.Refuse(key, $"gives a width of {value}");
-            int rounded = Math.Max(unit, (int)(value + unit / 2.0) / unit * unit);
-            return rounded < 0.9 * value ? rounded + unit : rounded;
+            long rounded = value is > 0 and < 1 << 28 ? Math.Max(unit, (long)(value + unit / 2.0) / unit * unit) : 0;
+            rounded = rounded < 0.9 * value ? rounded + unit : rounded;
+            return rounded is > 0 and < 1 << 28 ? (int)rounded : throw r.Refuse(key, $"{value} in steps of {unit} gives no usable width");
         }
 
         IReadOnlyList<int>? Stored(string key) => r.Sizes(key) is not { } list ? null
@@ -162,7 +172,7 @@ internal static class OtherFamilies
         // One number for all blocks, two ends of a straight line, or a number each.
         IReadOnlyList<double> PerLayer(string key)
         {
-            IReadOnlyList<double> values = r.FloatOrFloats(key) ?? throw r.Refuse(key, "is missing");
+            IReadOnlyList<double> values = r.NumberOrNumbers(key) ?? throw r.Refuse(key, "is missing");
             if (values.Count == 2 && count > 2)
                 return [.. Enumerable.Range(0, count).Select(l => Math.Round(values[0] + (values[1] - values[0]) * l / (count - 1), 2))];
             return values.Count == 1 ? [.. Enumerable.Repeat(values[0], count)]
@@ -173,8 +183,6 @@ internal static class OtherFamilies
 
     private static ModelConfig DescribeQwen(ConfigReader r)
     {
-        r.Only("no_bias", true);
-        r.Only("scale_attn_weights", true);
         int trained = r.Size("seq_length", 8192);
         ModelConfig config = StandardKeys.Read(r, new() { NormKey = "layer_norm_epsilon", MaxPositions = trained });
         // Both begin beyond the trained length; a model that never goes there has neither.
@@ -227,8 +235,8 @@ internal static class OtherFamilies
             EmbeddingScale = r.Positive("scale_emb", 1),
             ResidualScale = r.Has("scale_depth") ? r.Positive("scale_depth", 1) / Math.Sqrt(config.NumHiddenLayers) : 1,
             LogitScale = r.Has("dim_model_base") ? r.Positive("dim_model_base", 1) / config.HiddenSize : 1,
-            FinalLogitSoftcapping = r.Float("final_logit_softcapping", 0),
-            AttnLogitSoftcapping = r.Float("attn_logit_softcapping", 0),
+            FinalLogitSoftcapping = r.PositiveOrNone("final_logit_softcapping"),
+            AttnLogitSoftcapping = r.PositiveOrNone("attn_logit_softcapping"),
         };
         return config.WithWindow(r.SizeOrNone("sliding_window"), _ => true);
     }

@@ -22,6 +22,7 @@ internal static class PhiFamilies
         {
             ModelType = "phi3",
             Architecture = "Phi3ForCausalLM",
+            AtOneValue = new Dictionary<string, string> { ["full_attn_mod"] = "1", ["interpolate_factor"] = "1", ["lm_head_bias"] = "false", ["mlp_bias"] = "false" },
             Describe = r => LlamaFamilies.WithAttentionBias(r, StandardKeys.Read(r, new() { Epsilon = 1e-5, MaxPositions = 4096 }))
                 .WithWindow(r.SizeOrNone("sliding_window"), _ => true),
             Tensors = LlamaFamilies.Names with { Fused = [Qkv, new("mlp.gate_up_proj", ["gate", "up"])] },
@@ -31,6 +32,9 @@ internal static class PhiFamilies
         {
             ModelType = "stablelm",
             Architecture = "StableLmForCausalLM",
+            AtOneValue = new Dictionary<string, string> { ["rotary_scaling_factor"] = "1" },
+            OtherNames = new Dictionary<string, string[]> { ["layer_norm_eps"] = ["norm_eps"], ["partial_rotary_factor"] = ["rope_pct"] },
+            StatesKeyValueHeads = true,
             KeyNames = new Dictionary<string, string> { ["attention_bias"] = "use_qkv_bias" },
             NormKey = "layer_norm_eps",
             StatesRotaryShare = true,
@@ -66,7 +70,7 @@ internal static class PhiFamilies
 
     private static ModelConfig DescribeStableLm(ConfigReader r)
     {
-        ModelConfig config = StandardKeys.Read(r, new() { NormKey = "layer_norm_eps", Rms = false, Epsilon = 1e-5, MaxPositions = 4096, RotaryShare = 0.25 });
+        ModelConfig config = StandardKeys.Read(r, new() { NormKey = "layer_norm_eps", Rms = false, Epsilon = 1e-5, MaxPositions = 4096, RotaryShare = 0.25, KeyValueHeads = 32 });
         bool parallel = r.Bool("use_parallel_residual", false);
         return config with
         {

@@ -44,6 +44,13 @@ internal static class GgufLayout
         ["recurrence"] = "rg_lru",
     };
 
+    private static readonly Dictionary<string, string> SingleExperts = new(Modules)
+    {
+        ["experts.gate"] = "ffn_gate.{i}",
+        ["experts.up"] = "ffn_up.{i}",
+        ["experts.down"] = "ffn_down.{i}",
+    };
+
     /// <summary>Names for reading: which tensors of a file are expected to be no parameters.</summary>
     public static TensorNames Names { get; } = new()
     {
@@ -53,11 +60,23 @@ internal static class GgufLayout
     };
 
     /// <summary>The layout of a model; blocks that share weights are stored once for each run, as GGUF knows no sharing.</summary>
-    public static TensorLayout Of(ModelConfig config)
+    /// <param name="config">The model.</param>
+    /// <param name="has">
+    /// Whether the file to be read has a tensor: converters differ in whether they join query, key and value, and old ones
+    /// stored each expert by itself. Without it, the layout that is written.
+    /// </param>
+    public static TensorLayout Of(ModelConfig config, Func<string, bool>? has = null)
     {
         ModelConfig flat = config with { Layers = [.. config.Layers.Select((layer, l) => layer with { Weights = l })], SharedFeedForward = false };
         GgufFamily family = config.Family.Gguf;
         TensorNames names = Names with { Fused = family.Fused };
+        if (has is not null)
+        {
+            names = names with { Fused = [.. family.Fused.Where(f => f != GgufFamily.AttentionQkv), .. has("blk.0.attn_qkv.weight") ? [GgufFamily.AttentionQkv] : Array.Empty<FusedModules>()] };
+            if (has("blk.0.ffn_down.0.weight"))
+                names = names with { Modules = SingleExperts };
+        }
+
         return new TensorLayout([.. Stack(names.Layout(flat).Tensors).Select(t => Finish(t, config, family))]);
     }
 

@@ -43,6 +43,16 @@ public static class ParameterList
             yield return Global("head", "bias", config.VocabSize);
     }
 
+    /// <summary>The same with blocks of one shape listed once, and how often each occurs: for sums, which need no list as long as the model.</summary>
+    internal static IEnumerable<(Parameter Parameter, long Times)> Kinds(ModelConfig config)
+    {
+        // Only the first block differs from one of its shape: it may own what all share.
+        var kinds = config.Layers.DistinctBy(l => l.Weights)
+            .GroupBy(l => (First: l.Weights == 0, l.Kind, l.Heads, l.KeyValueHeads, l.IntermediateSize));
+        return Of(config with { Layers = [] }).Select(p => (p, 1L))
+            .Concat(kinds.SelectMany(kind => Layer(config, kind.First()).Select(p => (p, kind.LongCount()))));
+    }
+
     private static Parameter Global(string module, string kind, params long[] shape) => new(module, kind, -1, -1, shape);
 
     private static IEnumerable<Parameter> Layer(ModelConfig config, LayerConfig layer)

@@ -11,7 +11,8 @@ internal sealed unsafe class ParameterStore
 {
     private readonly TensorLayout _layout;
     private readonly Dictionary<string, Tensor> _stored;
-    private readonly ConcurrentDictionary<string, Tensor> _parameters = new();
+    // Decoders share what they hold; a conversion, which holds one parameter at a time, leaves nothing behind.
+    private readonly ConcurrentDictionary<string, WeakReference<Tensor>> _parameters = new();
 
     private ParameterStore(TensorLayout layout, Dictionary<string, Tensor> stored)
     {
@@ -50,7 +51,31 @@ internal sealed unsafe class ParameterStore
     }
 
     /// <summary>The parameter of this name, as <see cref="Parameter"/> defines its form.</summary>
-    public Tensor this[string name] => _parameters.GetOrAdd(name, Take);
+    public Tensor this[string name]
+    {
+        get
+        {
+            if (_parameters.TryGetValue(name, out WeakReference<Tensor>? known) && known.TryGetTarget(out Tensor? shared))
+                return shared;
+            Tensor taken = Take(name);
+            _parameters[name] = new WeakReference<Tensor>(taken);
+            return taken;
+        }
+    }
+
+    /// <summary>The number type of the parameter of this name.</summary>
+    public TensorType TypeOf(string name)
+    {
+        StoredTensor stored = _layout.ByParameter[name];
+        return stored.Transposed || stored.Shift != 0 ? TensorType.F32 : _stored[stored.Name].Type;
+    }
+
+    /// <summary>Lets go of the file's pages in memory, for whoever goes through it once.</summary>
+    public void Forget()
+    {
+        foreach (Tensor tensor in _stored.Values)
+            tensor.Forget();
+    }
 
     private static bool Fits(Tensor tensor, StoredTensor wanted)
     {
@@ -75,8 +100,7 @@ internal sealed unsafe class ParameterStore
         }
 
         Tensor source = Rows(tensor, parameter);
-        TensorType type = stored.Shift == 0 ? tensor.Type : TensorType.F32;
-        Tensor result = Tensor.Allocate(type, parameter.Shape);
+        Tensor result = Tensor.AllocateRaw(TypeOf(name), parameter.Shape);
         float[] row = new float[parameter.Columns];
         for (long r = 0, total = stored.Parts.Sum(p => p.Parameter.Rows); r < total; r++)
         {
@@ -95,15 +119,22 @@ internal sealed unsafe class ParameterStore
     private static Tensor Transpose(StoredTensor stored, Tensor tensor, int part)
     {
         Parameter parameter = stored.Parts[part].Parameter;
-        Tensor result = Tensor.Allocate(TensorType.F32, parameter.Shape);
+        Tensor result = Tensor.AllocateRaw(TensorType.F32, parameter.Shape);
         Span<float> values = result.Floats();
         long first = stored.Parts.Take(part).Sum(p => p.Parameter.Rows);
-        float[] row = new float[tensor.Columns];
-        for (int c = 0; c < parameter.Columns; c++)
+        int width = tensor.Columns, columns = parameter.Columns;
+        float[] rows = new float[TensorAssembly.Tile * width];
+        for (int c = 0; c < columns; c += TensorAssembly.Tile)
         {
-            tensor.ReadRow(c, row);
+            int count = Math.Min(TensorAssembly.Tile, columns - c);
+            for (int i = 0; i < count; i++)
+                tensor.ReadRow(c + i, rows.AsSpan(i * width, width));
             for (int r = 0; r < parameter.Rows; r++)
-                values[r * parameter.Columns + c] = row[first + r];
+            {
+                Span<float> target = values.Slice(r * columns + c, count);
+                for (int i = 0; i < count; i++)
+                    target[i] = rows[i * width + (int)first + r];
+            }
         }
 
         GC.KeepAlive(result);

@@ -5,6 +5,9 @@ namespace Skiff.Models;
 /// <summary>Makes the tensors of a file out of parameters: the inverse of <see cref="ParameterStore"/>.</summary>
 internal static class TensorAssembly
 {
+    /// <summary>Rows that are transposed together: a cache line of values.</summary>
+    public const int Tile = 16;
+
     /// <summary>Entries for a writer, each assembled when its turn comes.</summary>
     /// <param name="layout">What the file holds.</param>
     /// <param name="typeOf">The number type of each tensor.</param>
@@ -23,7 +26,7 @@ internal static class TensorAssembly
             return AssembleTransposed(stored, type, parts);
         if (parts.Length == 1 && parts[0].Type == type && stored.Shift == 0 && stored.Parts[0].Order == RowOrder.Natural)
             return parts[0].Reshape(stored.Shape);
-        Tensor result = Tensor.Allocate(type, stored.Shape);
+        Tensor result = Tensor.AllocateRaw(type, stored.Shape);
         int columns = stored.Parts[0].Parameter.Columns;
         long rows = stored.Parts.Sum(p => p.Parameter.Rows);
         // Quantizing is the slow part; rows do not depend on each other.
@@ -44,16 +47,24 @@ internal static class TensorAssembly
     {
         int outputs = checked((int)stored.Shape[1]), inputs = checked((int)stored.Shape[0]);
         float[] matrix = new float[checked((long)outputs * inputs)];
-        float[] row = new float[inputs];
-        for (int r = 0; r < outputs; r++)
+        Parallel.For(0, (outputs + Tile - 1) / Tile, tile =>
         {
-            (int part, long at) = stored.Locate(r);
-            parts[part].ReadRow(at, row);
-            for (int c = 0; c < inputs; c++)
-                matrix[(long)c * outputs + r] = row[c];
-        }
+            int first = tile * Tile, count = Math.Min(Tile, outputs - first);
+            float[] rows = new float[count * inputs];
+            for (int i = 0; i < count; i++)
+            {
+                (int part, long at) = stored.Locate(first + i);
+                parts[part].ReadRow(at, rows.AsSpan(i * inputs, inputs));
+            }
 
-        Tensor result = Tensor.Allocate(type, stored.Shape);
+            for (int c = 0; c < inputs; c++)
+            {
+                for (int i = 0; i < count; i++)
+                    matrix[(long)c * outputs + first + i] = rows[i * inputs + c];
+            }
+        });
+
+        Tensor result = Tensor.AllocateRaw(type, stored.Shape);
         for (int c = 0; c < inputs; c++)
             result.WriteRow(c, matrix.AsSpan(c * outputs, outputs));
         return result;

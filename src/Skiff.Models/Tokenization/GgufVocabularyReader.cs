@@ -35,6 +35,7 @@ internal static class GgufVocabularyReader
         string[] texts = metadata.Array<string>(GgufKeys.Tokens);
         float[] scores = metadata.Array<float>(GgufKeys.Scores);
         int[] types = Types(metadata, texts.Length);
+        int count = CountWithoutFill(texts, types);
         if (scores.Length != texts.Length)
             throw new InvalidInputException(source, GgufKeys.Scores, $"has {scores.Length} entries for {texts.Length} tokens");
         foreach (float score in scores)
@@ -43,6 +44,7 @@ internal static class GgufVocabularyReader
                 throw new InvalidInputException(source, GgufKeys.Scores, "a score is not finite");
         }
 
+        (texts, types) = (texts[..count], types[..count]);
         int bos = Role(metadata, GgufKeys.Bos, texts.Length);
         int eos = Role(metadata, GgufKeys.Eos, texts.Length);
         byte[] charsMap = metadata.TryGet<object>(GgufKeys.CharsMap, out object? map) ? map as byte[] ?? [.. metadata.Array<int>(GgufKeys.CharsMap).Select(b => (byte)b)] : [];
@@ -64,6 +66,8 @@ internal static class GgufVocabularyReader
     {
         string[] texts = metadata.Array<string>(GgufKeys.Tokens);
         int[] types = Types(metadata, texts.Length);
+        int count = CountWithoutFill(texts, types);
+        (texts, types) = (texts[..count], types[..count]);
         Vocabulary vocabulary = new([.. texts.Select((t, i) => (t, i))], source, GgufKeys.Tokens);
         string[] lines = metadata.Array<string>(GgufKeys.Merges);
         Merge[] merges = new Merge[lines.Length];
@@ -151,6 +155,15 @@ internal static class GgufVocabularyReader
         if (types.Length != count || types.Any(t => t is < 0 or > 6))
             throw new InvalidInputException("", GgufKeys.TokenType, $"has {types.Length} entries for {count} tokens, or one that is not 0 to 6");
         return types;
+    }
+
+    // Converters fill the vocabulary up to the rows of the embedding; the tokens behind the last real one are none.
+    private static int CountWithoutFill(string[] texts, int[] types)
+    {
+        int count = texts.Length;
+        while (count > 0 && types[count - 1] == (int)PieceType.Unused && texts[count - 1] == $"[PAD{count - 1}]")
+            count--;
+        return count;
     }
 
     private static bool Flag(GgufMetadata metadata, string key, bool otherwise) => metadata.TryGet(key, out bool value) ? value : otherwise;

@@ -9,10 +9,12 @@ internal static class GgufVocabularyWriter
 
     /// <summary>Adds the keys.</summary>
     /// <exception cref="InvalidInputException">GGUF cannot say a part of this tokenizer.</exception>
-    public static void Write(Tokenizer tokenizer, GgufMetadata metadata)
+    public static void Write(Tokenizer tokenizer, GgufMetadata metadata, int modelVocabulary)
     {
         TokenizerSpec spec = tokenizer.Spec;
-        string[] texts = new string[tokenizer.VocabularySize];
+        if (modelVocabulary > 0 && tokenizer.VocabularySize > modelVocabulary)
+            throw new InvalidInputException(Source, "vocabulary", $"{tokenizer.VocabularySize} tokens for a model of {modelVocabulary}; llama.cpp loads no such file");
+        string[] texts = new string[Math.Max(tokenizer.VocabularySize, modelVocabulary)];
         int[] types = new int[texts.Length];
         Dictionary<int, AddedToken> added = spec.AddedTokens.ToDictionary(t => t.Id);
         bool bytes = spec.Model is BpeModel { Options.ByteFallback: true } || spec.Decoder?.Has("ByteFallback") == true;
@@ -64,7 +66,7 @@ internal static class GgufVocabularyWriter
             ?? throw new InvalidInputException(Source, "pre_tokenizer", "GGUF has no name for this way of splitting");
         // Llama 3's files are the ones whose pieces are looked up whole first.
         if (name == "llama-bpe" && !model.Options.IgnoreMerges)
-            name = "dolma2";
+            name = "dbrx";
         // NFC has no key: llama.cpp runs such vocabularies (Qwen2, GPT-NeoX) without it.
         if (spec.Normalizer is not (null or UnicodeNormalizer { Form: "NFC" }))
             throw new InvalidInputException(Source, "normalizer", "GGUF cannot say that a byte-level vocabulary has this normalizer");

@@ -73,8 +73,13 @@ public sealed class Tokenizer
     public static Tokenizer FromGguf(GgufMetadata metadata, string source) => new(GgufVocabularyReader.Read(metadata, source));
 
     /// <summary>Adds the <c>tokenizer.ggml.*</c> keys, as llama.cpp reads them.</summary>
-    /// <exception cref="InvalidInputException">GGUF has no name for a part of this tokenizer.</exception>
-    public void WriteGguf(GgufMetadata metadata) => GgufVocabularyWriter.Write(this, metadata);
+    /// <param name="metadata">Where they go.</param>
+    /// <param name="modelVocabulary">
+    /// Rows of the model's embedding: llama.cpp wants as many tokens, so what the tokenizer lacks is filled up. 0 for a file
+    /// of the tokenizer alone.
+    /// </param>
+    /// <exception cref="InvalidInputException">GGUF has no name for a part of this tokenizer, or it has more tokens than the model.</exception>
+    public void WriteGguf(GgufMetadata metadata, int modelVocabulary = 0) => GgufVocabularyWriter.Write(this, metadata, modelVocabulary);
 
     /// <summary>Writes <c>tokenizer.json</c>, <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> into a folder.</summary>
     public void Save(string folder) => HuggingFaceWriter.Save(this, folder);

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Skiff.Tensors;
 
 namespace Skiff.Models;
@@ -5,6 +7,9 @@ namespace Skiff.Models;
 /// <summary>A model with random weights: an architecture to load, time and train, with a tokenizer that covers its vocabulary.</summary>
 public static class RandomModel
 {
+    private const ulong Step = 0x9E3779B97F4A7C15;
+    private static readonly Vector512<ulong> s_steps = Vector512.Create(1UL, 2, 3, 4, 5, 6, 7, 8) * Step;
+
     /// <summary>
     /// Matrices from N(0, 0.02^2), norm gains at 1, biases at 0. Each parameter has its own stream of random numbers, from the seed and
     /// its name, so that the same seed gives the same numbers whatever format or order they are written in.
@@ -16,12 +21,12 @@ public static class RandomModel
     public static Model Create(string path, ModelConfig config, int seed, TensorType type)
     {
         Dictionary<string, Parameter> parameters = ParameterList.Of(config).ToDictionary(p => p.Name);
-        return new Model(path, config, name => Fill(parameters[name], config, seed), () => ByteLevelTokenizer.Create(config.VocabSize), type);
+        return new Model(path, config, name => Fill(parameters[name], config, seed), _ => type, () => ByteLevelTokenizer.Create(config.VocabSize), type);
     }
 
     private static Tensor Fill(Parameter parameter, ModelConfig config, int seed)
     {
-        Tensor tensor = Tensor.Allocate(TensorType.F32, parameter.Shape);
+        Tensor tensor = Tensor.AllocateRaw(TensorType.F32, parameter.Shape);
         bool norm = parameter.Module.EndsWith("_norm", StringComparison.Ordinal);
         float constant = norm && parameter.Kind == "weight" ? 1 - config.Norm.GainOffset : 0;
         bool random = !norm && parameter.Kind != "bias" && !parameter.Kind.EndsWith("_bias", StringComparison.Ordinal);
@@ -39,7 +44,7 @@ public static class RandomModel
     private static Span<float> Row(Tensor tensor, Parameter parameter, long row)
     {
         Tensor matrix = tensor.Reshape(parameter.Rows, parameter.Columns);
-        return System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(matrix.MutableRowBytes(row));
+        return MemoryMarshal.Cast<byte, float>(matrix.MutableRowBytes(row));
     }
 
     // FNV-1a over the name, then the seed and the row.
@@ -48,7 +53,7 @@ public static class RandomModel
         ulong hash = 0xcbf29ce484222325;
         foreach (char c in name)
             hash = (hash ^ c) * 0x100000001b3;
-        return (hash ^ (uint)seed) * 0x100000001b3 ^ (ulong)row * 0x9E3779B97F4A7C15;
+        return (hash ^ (uint)seed) * 0x100000001b3 ^ (ulong)row * Step;
     }
 
     // Sums of four 16-bit numbers are near enough to normal here, and ten times faster than the Box-Muller form.
@@ -56,15 +61,24 @@ public static class RandomModel
     {
         const float Deviation = 0.02f;
         float scale = Deviation / MathF.Sqrt(4 * 65536f * 65536f / 12);
-        for (int i = 0; i < values.Length; i++)
+        int i = 0;
+        for (; i <= values.Length - 16; i += 16, state = unchecked(state + 16 * Step))
         {
-            // splitmix64
-            ulong z = state += 0x9E3779B97F4A7C15;
-            z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
-            z = (z ^ z >> 27) * 0x94D049BB133111EB;
-            z ^= z >> 31;
-            int sum = (int)((z & 0xFFFF) + (z >> 16 & 0xFFFF) + (z >> 32 & 0xFFFF) + (z >> 48));
-            values[i] = (sum - 2 * 65535) * scale;
+            Vector512<uint> sums = Vector512.Narrow(Sums(Vector512.Create(state) + s_steps), Sums(Vector512.Create(unchecked(state + 8 * Step)) + s_steps));
+            (Vector512.ConvertToSingle(sums.AsInt32() - Vector512.Create(2 * 65535)) * scale).CopyTo(values[i..]);
         }
+
+        for (; i < values.Length; i++)
+            values[i] = ((int)Sums(Vector512.Create(state += Step))[0] - 2 * 65535) * scale;
+    }
+
+    // splitmix64 draws eight numbers; the four quarters of each are added up.
+    private static Vector512<ulong> Sums(Vector512<ulong> z)
+    {
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+        z = (z ^ z >> 27) * 0x94D049BB133111EB;
+        z ^= z >> 31;
+        Vector512<ulong> quarter = Vector512.Create(0xFFFFUL);
+        return (z & quarter) + (z >> 16 & quarter) + (z >> 32 & quarter) + (z >> 48);
     }
 }

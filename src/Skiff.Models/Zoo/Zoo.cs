@@ -24,8 +24,9 @@ public static class Zoo
             ?? throw new InvalidInputException(name, "zoo", $"no such architecture; did you mean {string.Join(", ", Nearest(bare))}? 'skiff zoo' lists all");
     }
 
+    // Only as much of a name as was typed counts: "quen" means qwen-1.8b rather than phi-2.
     private static IEnumerable<string> Nearest(string name) =>
-        Entries.OrderBy(e => Distance(e.Name, name.ToLowerInvariant())).Take(3).Select(e => e.Name);
+        Entries.OrderBy(e => Distance(e.Name[..Math.Min(e.Name.Length, name.Length)], name.ToLowerInvariant())).Take(3).Select(e => e.Name);
 
     // Levenshtein distance, one row at a time.
     private static int Distance(string a, string b)

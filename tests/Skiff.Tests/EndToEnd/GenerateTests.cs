@@ -17,18 +17,18 @@ public sealed class GenerateTests
     [InlineData(9)]
     public void RawTextIsRunCsByteForByte(int number)
     {
-        JsonElement[] cases = Cases();
+        JsonElement[] cases = Stories260k.Generations();
         Assert.Equal(10, cases.Length);
         JsonElement wanted = cases[number];
         string text = wanted.GetProperty("text").GetString() + "\n";
-        Assert.Equal(text, CommandLine.Output(RunC(wanted, Stories260k.Checkpoint)));
+        Assert.Equal(text, CommandLine.Output(Stories260k.RunC(wanted, Stories260k.Checkpoint)));
     }
 
     [Fact]
     public void TheSecondCheckpointFormatGivesTheSameText()
     {
-        JsonElement wanted = Cases()[5];
-        Assert.Equal(wanted.GetProperty("text").GetString() + "\n", CommandLine.Output(RunC(wanted, Stories260k.CheckpointV1)));
+        JsonElement wanted = Stories260k.Generations()[5];
+        Assert.Equal(wanted.GetProperty("text").GetString() + "\n", CommandLine.Output(Stories260k.RunC(wanted, Stories260k.CheckpointV1)));
     }
 
     [Fact]
@@ -116,20 +116,6 @@ public sealed class GenerateTests
     {
         (int code, _, string error) = CommandLine.RunInterrupted(Model("generate"));
         Assert.Equal((130, "skiff: stopped\n"), (code, error));
-    }
-
-    private static JsonElement[] Cases() =>
-        JsonSerializer.Deserialize<JsonElement[]>(File.ReadAllText(Data.File("models", "stories260k", "expected_generations.json")))!;
-
-    private static string[] RunC(JsonElement wanted, string checkpoint)
-    {
-        string[] seed = wanted.GetProperty("seed").ValueKind == JsonValueKind.Null ? [] : ["--seed", wanted.GetProperty("seed").GetRawText()];
-        return
-        [
-            "generate", checkpoint, "--tokenizer", Stories260k.Tokenizer, "--sampler", "llama2c", "--raw",
-            "--temperature", wanted.GetProperty("temperature").GetRawText(), "--top-p", wanted.GetProperty("top_p").GetRawText(),
-            "--steps", wanted.GetProperty("steps").GetRawText(), "--prompt", wanted.GetProperty("prompt").GetString()!, .. seed,
-        ];
     }
 
     private static string[] Model(string verb) => [verb, Stories260k.Checkpoint, "--tokenizer", Stories260k.Tokenizer];

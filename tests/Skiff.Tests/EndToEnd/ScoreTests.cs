@@ -7,44 +7,14 @@ namespace Skiff.Tests.EndToEnd;
 public sealed class ScoreTests
 {
     [Fact]
-    public void EveryReferenceLogitIsMet()
-    {
-        JsonElement[] references = [.. Stories260k.Lines("reference_logits.jsonl.gz")];
-        using TemporaryFile file = new(string.Join('\n', references.Select(r => JsonSerializer.Serialize(new { text = r.GetProperty("text").GetString() }))));
-        JsonElement[] scores = Score(file.Path, "--logits");
-        Assert.Equal(3, scores.Length);
-        double worst = 0;
-        for (int i = 0; i < scores.Length; i++)
-        {
-            Assert.Equal(Ints(references[i].GetProperty("tokens")), Ints(scores[i].GetProperty("ids")));
-            JsonElement[] wanted = [.. references[i].GetProperty("logits").EnumerateArray()];
-            JsonElement[] found = [.. scores[i].GetProperty("logits").EnumerateArray()];
-            Assert.Equal(wanted.Length, found.Length);
-            for (int t = 0; t < wanted.Length; t++)
-            {
-                foreach ((JsonElement w, JsonElement f) in wanted[t].EnumerateArray().Zip(found[t].EnumerateArray()))
-                    worst = Math.Max(worst, Math.Abs(w.GetDouble() - f.GetDouble()));
-                Assert.Equal(512, found[t].GetArrayLength());
-            }
-        }
-
-        Assert.InRange(worst, 0, 2e-5);
-    }
+    public void EveryReferenceLogitIsMet() => Stories260k.AssertLogits(Stories260k.Checkpoint, "--tokenizer", Stories260k.Tokenizer);
 
     [Theory]
     [InlineData("reference_nll.v1-train.jsonl.gz")]
     [InlineData("reference_nll.v2-gpt4.jsonl.gz")]
     public void EveryReferenceLikelihoodIsMet(string name)
     {
-        JsonElement[] references = [.. Stories260k.Lines(name)];
-        using TemporaryFile file = new(string.Join('\n', references.Select(r => $"{{\"ids\":{r.GetProperty("tokens").GetRawText()}}}")));
-        JsonElement[] scores = Score(file.Path);
-        Assert.Equal(200, scores.Length);
-        foreach ((JsonElement wanted, JsonElement found) in references.Zip(scores))
-        {
-            Assert.Equal(-wanted.GetProperty("nll").GetDouble(), found.GetProperty("sum").GetDouble(), 1e-3);
-            Assert.Equal(wanted.GetProperty("predicted").GetInt32(), found.GetProperty("logprobs").EnumerateArray().Count(p => p.ValueKind == JsonValueKind.Number));
-        }
+        Stories260k.AssertLikelihoods(name, Stories260k.Checkpoint, "--tokenizer", Stories260k.Tokenizer);
     }
 
     [Fact]
@@ -117,6 +87,4 @@ public sealed class ScoreTests
 
     private static string[] Arguments(string path, params string[] more) =>
         ["score", Stories260k.Checkpoint, "--tokenizer", Stories260k.Tokenizer, "--jsonl", path, .. more];
-
-    private static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(i => i.GetInt32())];
 }

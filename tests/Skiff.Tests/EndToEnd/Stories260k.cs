@@ -26,4 +26,64 @@ internal static class Stories260k
             yield return document.RootElement.Clone();
         }
     }
+
+    /// <summary>The texts that run.c makes.</summary>
+    public static JsonElement[] Generations() =>
+        JsonSerializer.Deserialize<JsonElement[]>(File.ReadAllText(Data.File("models", "stories260k", "expected_generations.json")))!;
+
+    /// <summary>The command line that makes one of them.</summary>
+    public static string[] RunC(JsonElement wanted, string checkpoint)
+    {
+        string[] seed = wanted.GetProperty("seed").ValueKind == JsonValueKind.Null ? [] : ["--seed", wanted.GetProperty("seed").GetRawText()];
+        return
+        [
+            "generate", checkpoint, "--tokenizer", Tokenizer, "--sampler", "llama2c", "--raw",
+            "--temperature", wanted.GetProperty("temperature").GetRawText(), "--top-p", wanted.GetProperty("top_p").GetRawText(),
+            "--steps", wanted.GetProperty("steps").GetRawText(), "--prompt", wanted.GetProperty("prompt").GetString()!, .. seed,
+        ];
+    }
+
+    /// <summary>Checks every logit of the three reference texts.</summary>
+    public static void AssertLogits(params string[] model)
+    {
+        JsonElement[] references = [.. Lines("reference_logits.jsonl.gz")];
+        using TemporaryFile file = new(string.Join('\n', references.Select(r => JsonSerializer.Serialize(new { text = r.GetProperty("text").GetString() }))));
+        JsonElement[] scores = Score(model, file.Path, "--logits");
+        Assert.Equal(3, scores.Length);
+        double worst = 0;
+        for (int i = 0; i < scores.Length; i++)
+        {
+            Assert.Equal(Ints(references[i].GetProperty("tokens")), Ints(scores[i].GetProperty("ids")));
+            JsonElement[] wanted = [.. references[i].GetProperty("logits").EnumerateArray()];
+            JsonElement[] found = [.. scores[i].GetProperty("logits").EnumerateArray()];
+            Assert.Equal(wanted.Length, found.Length);
+            for (int t = 0; t < wanted.Length; t++)
+            {
+                foreach ((JsonElement w, JsonElement f) in wanted[t].EnumerateArray().Zip(found[t].EnumerateArray()))
+                    worst = Math.Max(worst, Math.Abs(w.GetDouble() - f.GetDouble()));
+                Assert.Equal(512, found[t].GetArrayLength());
+            }
+        }
+
+        Assert.InRange(worst, 0, 2e-5);
+    }
+
+    /// <summary>Checks the summed log-likelihoods of 200 stories.</summary>
+    public static void AssertLikelihoods(string name, params string[] model)
+    {
+        JsonElement[] references = [.. Lines(name)];
+        using TemporaryFile file = new(string.Join('\n', references.Select(r => $"{{\"ids\":{r.GetProperty("tokens").GetRawText()}}}")));
+        JsonElement[] scores = Score(model, file.Path);
+        Assert.Equal(200, scores.Length);
+        foreach ((JsonElement wanted, JsonElement found) in references.Zip(scores))
+        {
+            Assert.Equal(-wanted.GetProperty("nll").GetDouble(), found.GetProperty("sum").GetDouble(), 1e-3);
+            Assert.Equal(wanted.GetProperty("predicted").GetInt32(), found.GetProperty("logprobs").EnumerateArray().Count(p => p.ValueKind == JsonValueKind.Number));
+        }
+    }
+
+    private static JsonElement[] Score(string[] model, string path, params string[] more) =>
+        [.. CommandLine.Output(["score", .. model, "--jsonl", path, "--json", .. more]).TrimEnd('\n').Split('\n').Select(l => JsonSerializer.Deserialize<JsonElement>(l))];
+
+    private static int[] Ints(JsonElement array) => [.. array.EnumerateArray().Select(i => i.GetInt32())];
 }

@@ -6,7 +6,7 @@ namespace Skiff.Tests.Models;
 /// <summary>A model keeps its logits through every form it can be written in.</summary>
 public sealed class ConversionTests
 {
-    // What llama.cpp's keys cannot say; the conversion must refuse and name it.
+    // What llama.cpp's keys cannot say or its code cannot load; the conversion must refuse and name it.
     private static readonly Dictionary<string, string> NotInGguf = new()
     {
         ["bloom_postln"] = "ApplyResidualConnectionPostLayernorm",
@@ -14,10 +14,12 @@ public sealed class ConversionTests
         ["gemma3_text"] = "Layers[2].SlidingWindow",
         ["gemma3_text_norope_scaling"] = "AttentionScale",
         ["gpt2_inner_invlayer"] = "ScaleAttnByInverseLayerIdx",
-        ["gpt_neox_sequential"] = "HiddenAct",
         ["minicpm3"] = "LogitScale",
-        ["minicpm3_attnbias_untied_norope"] = "QkvBias",
+        ["minicpm3_attnbias_untied_norope"] = "AttentionOutputBias",
         ["minicpm3_long"] = "LogitScale",
+        ["nemotron"] = "HeadDim",
+        ["openelm_published_form"] = "TieWordEmbeddings",
+        ["phi_qknorm_gqa"] = "QkNorm",
         ["qwen2_window"] = "Layers[1].SlidingWindow",
         ["qwen_beyond_seq_length"] = "Layers[0].Rope",
         ["qwen_ntk_logn"] = "Layers[0].Rope",

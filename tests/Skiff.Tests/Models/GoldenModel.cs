@@ -41,7 +41,7 @@ internal sealed class GoldenModel
     {
         ModelConfig config = Config();
         ParameterStore store = ParameterStore.Of(config.Family.Tensors.Layout(config), Weights(), config.Family.Tensors, Name);
-        return new Model(Name, config, n => store[n], () => null, TensorType.F32);
+        return new Model(Name, config, n => store[n], store.TypeOf, () => null, TensorType.F32);
     }
 
     private Tensor Fill(string name, long[] shape)

@@ -17,4 +17,28 @@ public sealed class TensorTests
             Assert.Equal(row, back);
         }
     }
+
+    [Fact]
+    public void AViewOfAFileThatWasForgottenIsReadAgain()
+    {
+        string path = Path.GetTempFileName();
+        byte[] bytes = [.. Enumerable.Range(0, 40_000).Select(i => (byte)(i * 7))];
+        File.WriteAllBytes(path, bytes);
+        using (MappedFile file = MappedFile.Open(path))
+        {
+            Tensor view = file.Tensor(64, TensorType.U8, 9_000).Reshape(9, 1_000).Slice(2, 5);
+            view.Forget();
+            Assert.True(bytes.AsSpan(2_064, 5_000).SequenceEqual(view.Bytes()));
+        }
+
+        File.Delete(path);
+    }
+
+    [Fact]
+    public void MemoryOfItsOwnIsNeverForgotten()
+    {
+        Tensor tensor = Tensor.FromFloats([1, 2, 3], 3);
+        tensor.Reshape(1, 3).Forget();
+        Assert.Equal([1, 2, 3], tensor.Floats().ToArray());
+    }
 }
