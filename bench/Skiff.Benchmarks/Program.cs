@@ -8,6 +8,7 @@ internal static class Program
     private static readonly Dictionary<string, Action> s_benchmarks = new(StringComparer.Ordinal)
     {
         ["bpe-training"] = BpeTrainingBenchmark.Run,
+        ["gemm"] = GemmBenchmark.Run,
         ["tokenizer"] = TokenizerBenchmark.Run,
     };
 

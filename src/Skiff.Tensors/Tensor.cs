@@ -181,22 +181,23 @@ public sealed unsafe class Tensor
 /// <summary>Native memory on a 64-byte border, freed with its last user.</summary>
 internal sealed unsafe class NativeBuffer
 {
-    private readonly long _length;
-
     public NativeBuffer(long length, bool clear)
     {
-        _length = Math.Max(length, 64);
-        Start = (byte*)NativeMemory.AlignedAlloc((nuint)_length, 64);
+        Length = Math.Max(length, 64);
+        Start = (byte*)NativeMemory.AlignedAlloc((nuint)Length, 64);
         if (clear)
-            NativeMemory.Clear(Start, (nuint)_length);
-        GC.AddMemoryPressure(_length);
+            NativeMemory.Clear(Start, (nuint)Length);
+        GC.AddMemoryPressure(Length);
     }
 
     ~NativeBuffer()
     {
         NativeMemory.AlignedFree(Start);
-        GC.RemoveMemoryPressure(_length);
+        GC.RemoveMemoryPressure(Length);
     }
+
+    /// <summary>Bytes.</summary>
+    public long Length { get; }
 
     public byte* Start { get; }
 }

@@ -1,0 +1,153 @@
+using System.Diagnostics;
+using System.Numerics;
+using Skiff.Tensors;
+
+namespace Skiff.Benchmarks;
+
+/// <summary>
+/// Shares of the machine's own limits, measured in turns: matrix products of training against fused multiply-adds in registers,
+/// and the AdamW step against a pass over the same memory that does no arithmetic to speak of.
+/// </summary>
+internal static unsafe class GemmBenchmark
+{
+    private const int Rounds = 21;
+    private const int Rows = 32 * 256;
+    private const long PeakSteps = 1 << 21;
+
+    // Parameters of the 9.7M model.
+    private const int Parameters = 9_700_000;
+
+    private static readonly (string Name, int In, int Out)[] s_layers =
+    [
+        ("width 256, attention", 256, 256),
+        ("width 256, feed-forward in", 256, 704),
+        ("width 256, feed-forward out", 704, 256),
+        ("width 256, head", 256, 4096),
+        ("width 512, attention", 512, 512),
+        ("width 512, feed-forward in", 512, 1408),
+        ("width 512, feed-forward out", 1408, 512),
+        ("width 512, head", 512, 4096),
+    ];
+
+    public static void Run()
+    {
+        ThreadTeam team = ThreadTeam.Default;
+        Action<int> peakPart = _ => FmaPeak.Run(PeakSteps);
+        List<Side> sides = [new("FMA peak, 1 thread", FmaPeak.Operations(PeakSteps), () => FmaPeak.Run(PeakSteps))];
+        foreach ((string name, int inputs, int outputs) in s_layers)
+            AddLayer(sides, team, name, Rows, inputs, outputs);
+        foreach (int rows in new[] { 1, 4, 16, 64, 256 })
+            AddLayer(sides, team, $"T = {rows}, width 512, feed-forward in", rows, 512, 1408);
+        Side memory = AddOptimizer(sides, team);
+
+        double peakWork = FmaPeak.Operations(PeakSteps) * team.Threads;
+        List<double> peaks = [], bounds = [];
+        for (int round = -1; round < Rounds; round++)
+        {
+            foreach (Side side in sides)
+            {
+                // Each measurement stands between two of its limit, so that the machine's moods hit both.
+                bool moves = side.Limit is not null;
+                double before = moves ? memory.Rate() : RateOf(peakWork, () => team.Run(team.Threads, peakPart));
+                double rate = side.Rate();
+                double after = moves ? memory.Rate() : RateOf(peakWork, () => team.Run(team.Threads, peakPart));
+                if (round < 0)
+                    continue;
+                (moves ? bounds : peaks).AddRange([before, after]);
+                side.Rates.Add(rate);
+                side.Shares.Add(rate / Math.Max(before, after));
+            }
+        }
+
+        double peak = peaks.Max(), bound = bounds.Max();
+        Console.WriteLine($"FMA peak, {team.Threads} threads: {peak / 1e9:0} GFLOP/s (median {Bench.Median([.. peaks]) / 1e9:0}); memory bound {bound / 1e9:0.0} GB/s (median {Bench.Median([.. bounds]) / 1e9:0.0}); {Rounds} interleaved rounds.");
+        Console.WriteLine();
+        Console.WriteLine("| what | best | median | best / best limit | median share of the limit beside it |");
+        Console.WriteLine("| --- | ---: | ---: | ---: | ---: |");
+        foreach (Side side in sides)
+        {
+            double best = side.Rates.Max(), limit = side.Limit is null ? peak : bound;
+            Console.WriteLine($"| {side.Name} | {best / 1e9:0.0} | {Bench.Median([.. side.Rates]) / 1e9:0.0} | {best / limit:0%} | {Bench.Median([.. side.Shares]):0%} |");
+        }
+
+        Console.WriteLine();
+        Console.WriteLine(Bench.Machine());
+    }
+
+    private static void AddLayer(List<Side> sides, ThreadTeam team, string name, int rows, int inputs, int outputs)
+    {
+        Tensor x = Filled(rows, inputs), w = Filled(outputs, inputs), y = Filled(rows, outputs);
+        Tensor dx = Filled(rows, inputs), dw = Filled(outputs, inputs);
+        MatrixView input = MatrixView.Of(x), weight = MatrixView.Of(w), output = MatrixView.Of(y);
+        double work = 2.0 * rows * inputs * outputs;
+        string shape = $"{name} ({inputs} to {outputs})";
+        sides.Add(new Side($"{shape}: y = x W^T", work, () => MatrixProduct.Multiply(input, weight.Transposed, output, team: team)));
+        sides.Add(new Side($"{shape}: dx = dy W", work, () => { MatrixProduct.Multiply(output, weight, MatrixView.Of(dx), team: team); GC.KeepAlive(y); }));
+        // The tensors live as long as this closure does.
+        sides.Add(new Side($"{shape}: dW += dy^T x", work, () =>
+        {
+            MatrixProduct.Multiply(output.Transposed, input, MatrixView.Of(dw), accumulate: true, team: team);
+            GC.KeepAlive(x);
+            GC.KeepAlive(w);
+        }));
+    }
+
+    private static Side AddOptimizer(List<Side> sides, ThreadTeam team)
+    {
+        Tensor p = Filled(1, Parameters), g = Filled(1, Parameters), m = Filled(1, Parameters), v = Tensor.Allocate(TensorType.F32, Parameters);
+        AdamWSettings settings = new();
+        const int Share = 1 << 15;
+        Action<int> touch = part =>
+        {
+            int start = part * Share, end = Math.Min(Parameters, start + Share) - Vector<float>.Count;
+            float* a = (float*)p.Data, b = (float*)g.Data, c = (float*)m.Data, d = (float*)v.Data;
+            for (int i = start; i <= end; i += Vector<float>.Count)
+            {
+                Vector<float> value = Vector.Load(b + i) * 1e-9f;
+                (Vector.Load(a + i) + value).Store(a + i);
+                (Vector.Load(c + i) + value).Store(c + i);
+                (Vector.Load(d + i) + value * value).Store(d + i);
+            }
+        };
+        Side memory = new("memory: four streams in, three out", 28.0 * Parameters, () => team.Run((Parameters + Share - 1) / Share, touch));
+        sides.Add(new Side("AdamW, 9.7M parameters, GB/s", 28.0 * Parameters, () => AdamWStep.Apply(p.Floats(), g.Floats(), m.Floats(), v.Floats(), settings, 1e-6, 10, 1, team)) { Limit = memory });
+        return memory;
+    }
+
+    private static Tensor Filled(int rows, int columns)
+    {
+        Tensor tensor = Tensor.Allocate(TensorType.F32, rows, columns);
+        Random random = new(rows + columns);
+        foreach (ref float value in tensor.Floats())
+            value = (float)random.NextDouble() - 0.5f;
+        return tensor;
+    }
+
+    private static double RateOf(double work, Action action)
+    {
+        long start = Stopwatch.GetTimestamp();
+        action();
+        return work / Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    private sealed record Side(string Name, double Work, Action Action)
+    {
+        public Side? Limit { get; init; }
+
+        public List<double> Rates { get; } = [];
+
+        public List<double> Shares { get; } = [];
+
+        // Short products are repeated to some milliseconds.
+        public double Rate()
+        {
+            int repeats = Math.Max(1, (int)(1e9 / Work));
+            repeats = Math.Min(repeats, 200);
+            return RateOf(Work * repeats, () =>
+            {
+                for (int i = 0; i < repeats; i++)
+                    Action();
+            });
+        }
+    }
+}

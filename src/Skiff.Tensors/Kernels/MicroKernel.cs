@@ -1,0 +1,121 @@
+using System.Numerics;
+
+namespace Skiff.Tensors;
+
+/// <summary>
+/// The innermost product: c [rows, Columns] = or += a [rows, length] b [length, Columns], kept in registers over the whole
+/// length. Sums start at 0 and run upwards over the length in every tile, so an entry of c has the same bits whatever
+/// tile it falls in. One compiled form for each number of rows, so that a remainder costs no more than its share.
+/// </summary>
+internal sealed unsafe class MicroKernel
+{
+    private static readonly MicroKernel s_avx512 = new(MicroKernel512.Rows, 32,
+    [
+        &MicroKernel512.Tile<One>, &MicroKernel512.Tile<Two>, &MicroKernel512.Tile<Three>, &MicroKernel512.Tile<Four>,
+        &MicroKernel512.Tile<Five>, &MicroKernel512.Tile<Six>, &MicroKernel512.Tile<Seven>, &MicroKernel512.Tile<Eight>,
+        &MicroKernel512.Tile<Nine>, &MicroKernel512.Tile<Ten>, &MicroKernel512.Tile<Eleven>, &MicroKernel512.Tile<Twelve>,
+    ]);
+
+    private static readonly MicroKernel s_avx2 = new(MicroKernel256.Rows, 16,
+    [
+        &MicroKernel256.Tile<One>, &MicroKernel256.Tile<Two>, &MicroKernel256.Tile<Three>,
+        &MicroKernel256.Tile<Four>, &MicroKernel256.Tile<Five>, &MicroKernel256.Tile<Six>,
+    ]);
+
+    private static readonly MicroKernel s_portable = new(MicroKernelPortable.Rows, 2 * Vector<float>.Count,
+    [
+        &MicroKernelPortable.Tile<One>, &MicroKernelPortable.Tile<Two>, &MicroKernelPortable.Tile<Three>,
+        &MicroKernelPortable.Tile<Four>, &MicroKernelPortable.Tile<Five>, &MicroKernelPortable.Tile<Six>,
+    ]);
+
+    private readonly delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, void>[] _tiles;
+
+    private MicroKernel(int rows, int columns, delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, void>[] tiles)
+        => (Rows, Columns, _tiles) = (rows, columns, tiles);
+
+    /// <summary>Most rows of a tile.</summary>
+    public int Rows { get; }
+
+    /// <summary>Columns of a tile; b and c must hold all of them.</summary>
+    public int Columns { get; }
+
+    /// <summary>The kernel of an instruction set.</summary>
+    public static MicroKernel Of(Isa isa) => isa switch
+    {
+        Isa.Avx512 => s_avx512,
+        Isa.Avx2 => s_avx2,
+        _ => s_portable,
+    };
+
+    /// <summary>
+    /// The form for a number of rows; its arguments are length, a with the strides of its rows and steps, b with the stride
+    /// of its steps, c with the stride of its rows, and whether to add to c.
+    /// </summary>
+    public delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, void> Tile(int rows) => _tiles[rows - 1];
+}
+
+/// <summary>A number of rows that the compiler knows.</summary>
+internal interface IRowCount
+{
+    static abstract int Value { get; }
+}
+
+internal readonly struct One : IRowCount
+{
+    public static int Value => 1;
+}
+
+internal readonly struct Two : IRowCount
+{
+    public static int Value => 2;
+}
+
+internal readonly struct Three : IRowCount
+{
+    public static int Value => 3;
+}
+
+internal readonly struct Four : IRowCount
+{
+    public static int Value => 4;
+}
+
+internal readonly struct Five : IRowCount
+{
+    public static int Value => 5;
+}
+
+internal readonly struct Six : IRowCount
+{
+    public static int Value => 6;
+}
+
+internal readonly struct Seven : IRowCount
+{
+    public static int Value => 7;
+}
+
+internal readonly struct Eight : IRowCount
+{
+    public static int Value => 8;
+}
+
+internal readonly struct Nine : IRowCount
+{
+    public static int Value => 9;
+}
+
+internal readonly struct Ten : IRowCount
+{
+    public static int Value => 10;
+}
+
+internal readonly struct Eleven : IRowCount
+{
+    public static int Value => 11;
+}
+
+internal readonly struct Twelve : IRowCount
+{
+    public static int Value => 12;
+}
