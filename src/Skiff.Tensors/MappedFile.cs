@@ -9,6 +9,7 @@ public sealed unsafe class MappedFile : IDisposable
     private readonly MemoryMappedFile? _file;
     private readonly MemoryMappedViewAccessor? _view;
     private readonly byte* _pointer;
+    private bool _disposed;
 
     private MappedFile(string path, long length, MemoryMappedFile? file)
     {
@@ -83,8 +84,9 @@ public sealed unsafe class MappedFile : IDisposable
     /// <summary>Unmaps the file; tensors over it must not be used afterwards.</summary>
     public void Dispose()
     {
-        if (_view is null)
+        if (_view is null || _disposed)
             return;
+        _disposed = true;
         _view.SafeMemoryMappedViewHandle.ReleasePointer();
         _view.Dispose();
         _file!.Dispose();

@@ -1,5 +1,6 @@
 using System.Text;
 using Skiff.Models;
+using Skiff.Training;
 
 namespace Skiff.Fuzz;
 
@@ -31,8 +32,19 @@ internal static class FuzzTargets
         ["sentencepiece"] = input => Use(new Tokenizer(SentencePieceReader.Read(input, "x"))),
         ["text.gz"] = input => Read("input.txt.gz", input),
         ["tiktoken"] = input => Use(new Tokenizer(TiktokenReader.Build(TiktokenReader.ReadRanks(input, "x"), SplitPatterns.Llama3, [], (null, null), addsBos: false, "x"))),
+        ["token-shard"] = Shard,
         ["tokenizer.json"] = input => Use(Tokenizer.FromJson(input, "x")),
     };
+
+    // The checksum would hide nearly every mutant from the checks behind it.
+    private static void Shard(byte[] input)
+    {
+        byte[] bytes = [.. input];
+        if (bytes.Length >= ShardHeader.Size)
+            ShardHeader.Seal(bytes);
+        ShardHeader header = ShardHeader.Parse(bytes, bytes.Length, "x");
+        ShardTable.Check(bytes.AsSpan(header.TableAt), header, "x");
+    }
 
     // A tokenizer that was accepted must also run.
     private static void Use(Tokenizer tokenizer)

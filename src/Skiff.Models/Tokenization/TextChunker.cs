@@ -9,7 +9,7 @@ namespace Skiff.Models;
 /// Gathers documents into chunks of about a given size in bytes. A document longer than that is cut only where the
 /// splitting pattern has a border whatever stands around, and outside special tokens, so that chunks change no counts.
 /// </summary>
-internal sealed class TextChunker(string source, int size, KnownPattern pattern, IReadOnlyList<byte[]> specialTokens, Action<TextChunk> emit)
+internal sealed class TextChunker(string source, int size, KnownPattern pattern, IReadOnlyList<byte[]> specialTokens, Action<TextChunk> emit) : ITextSink
 {
     /// <summary>Longest stretch without a place to cut, in bytes.</summary>
     public const int LongestStretch = 1 << 28;
@@ -126,7 +126,8 @@ internal sealed class TextChunker(string source, int size, KnownPattern pattern,
         emit(full);
     }
 
-    private static int FirstInvalid(ReadOnlySpan<byte> text)
+    /// <summary>Where text stops being UTF-8, in bytes.</summary>
+    public static int FirstInvalid(ReadOnlySpan<byte> text)
     {
         int at = 0;
         while (Rune.DecodeFromUtf8(text[at..], out _, out int width) == OperationStatus.Done)

@@ -4,7 +4,7 @@ using Skiff.Tensors;
 namespace Skiff.Models;
 
 /// <summary>
-/// Streams UTF-8 text into a <see cref="TextChunker"/>: a plain file is one document, a line of JSON is one, its
+/// Streams UTF-8 text into a <see cref="ITextSink"/>: a plain file is one document, a line of JSON is one, its
 /// <c>text</c>. Names ending in <c>.gz</c> are decompressed.
 /// </summary>
 internal static class TextFileReader
@@ -16,12 +16,12 @@ internal static class TextFileReader
 
     /// <summary>Reads a file from end to end; <paramref name="read"/> is told the bytes taken from disk so far.</summary>
     /// <exception cref="InvalidInputException">The file cannot be read, is not UTF-8, or a line has no <c>text</c>.</exception>
-    public static void Read(string path, TextChunker chunker, Action<long> read)
+    public static void Read(string path, ITextSink sink, Action<long> read)
     {
         try
         {
             using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-            Read(path, file, chunker, () => read(file.Position));
+            Read(path, file, sink, () => read(file.Position));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -30,7 +30,7 @@ internal static class TextFileReader
     }
 
     /// <summary>Reads a stream as the file <paramref name="name"/> would be read; <paramref name="tick"/> is called now and then.</summary>
-    public static void Read(string name, Stream file, TextChunker chunker, Action tick)
+    public static void Read(string name, Stream file, ITextSink sink, Action tick)
     {
         bool compressed = name.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
         string plainName = compressed ? name[..^3] : name;
@@ -38,9 +38,9 @@ internal static class TextFileReader
         {
             using Stream text = compressed ? new GzipText(file) : file;
             if (plainName.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
-                ReadLines(name, text, chunker, tick);
+                ReadLines(name, text, sink, tick);
             else
-                ReadPlain(text, chunker, tick);
+                ReadPlain(text, sink, tick);
         }
         catch (InvalidDataException e)
         {
@@ -48,27 +48,27 @@ internal static class TextFileReader
         }
     }
 
-    private static void ReadPlain(Stream text, TextChunker chunker, Action tick)
+    private static void ReadPlain(Stream text, ITextSink sink, Action tick)
     {
         Span<byte> mark = stackalloc byte[3];
         mark = mark[..text.ReadAtLeast(mark, mark.Length, throwOnEndOfStream: false)];
-        chunker.Position = MarkLength(mark);
+        sink.Position = MarkLength(mark);
         mark = mark[MarkLength(mark)..];
-        mark.CopyTo(chunker.Room(mark.Length));
-        chunker.Advance(mark.Length);
+        mark.CopyTo(sink.Room(mark.Length));
+        sink.Advance(mark.Length);
         int count;
         do
         {
-            count = text.Read(chunker.Room(BufferSize));
-            chunker.Advance(count);
+            count = text.Read(sink.Room(BufferSize));
+            sink.Advance(count);
             tick();
         }
         while (count > 0);
 
-        chunker.EndDocument();
+        sink.EndDocument();
     }
 
-    private static void ReadLines(string name, Stream text, TextChunker chunker, Action tick)
+    private static void ReadLines(string name, Stream text, ITextSink sink, Action tick)
     {
         byte[] buffer = new byte[BufferSize];
         int start = 0, end = 0;
@@ -100,12 +100,12 @@ internal static class TextFileReader
                 record = record[MarkLength(record)..];
             line++;
             if (record.ContainsAnyExcept(" \t\r"u8))
-                ReadRecord(name, line, record, chunker);
+                ReadRecord(name, line, record, sink);
             start = Math.Min(end, start + length + 1);
         }
     }
 
-    private static void ReadRecord(string name, long line, ReadOnlySpan<byte> record, TextChunker chunker)
+    private static void ReadRecord(string name, long line, ReadOnlySpan<byte> record, ITextSink sink)
     {
         bool found = false;
         try
@@ -125,8 +125,8 @@ internal static class TextFileReader
 
                 if (json.TokenType != JsonTokenType.String)
                     throw new InvalidInputException(name, $"line {line}", "\"text\" is no string");
-                chunker.Advance(json.CopyString(chunker.Room(json.ValueSpan.Length)));
-                chunker.EndDocument();
+                sink.Advance(json.CopyString(sink.Room(json.ValueSpan.Length)));
+                sink.EndDocument();
                 found = true;
             }
 

@@ -12,14 +12,17 @@ public static class TextFiles
     /// Expands files, folders (all <c>.txt</c> and <c>.jsonl</c> files below, also <c>.gz</c>) and patterns with
     /// <c>*</c>, <c>?</c> and <c>**</c> (any folders between); sorted by path within each, no file twice.
     /// </summary>
+    /// <param name="names">Files, folders and patterns.</param>
+    /// <param name="moreEndings">What else the caller reads of a folder, such as <c>.parquet</c>.</param>
     /// <exception cref="InvalidInputException">A name matches nothing.</exception>
-    public static IReadOnlyList<string> Find(IEnumerable<string> names)
+    public static IReadOnlyList<string> Find(IEnumerable<string> names, params IReadOnlyList<string> moreEndings)
     {
+        string[] endings = [.. Endings, .. moreEndings];
         List<string> files = [];
         HashSet<string> seen = [];
         foreach (string name in names)
         {
-            foreach (string file in Expand(name))
+            foreach (string file in Expand(name, endings))
             {
                 if (seen.Add(Path.GetFullPath(file)))
                     files.Add(file);
@@ -29,7 +32,7 @@ public static class TextFiles
         return files;
     }
 
-    private static List<string> Expand(string name)
+    private static List<string> Expand(string name, string[] endings)
     {
         try
         {
@@ -38,9 +41,9 @@ public static class TextFiles
             if (Directory.Exists(name))
             {
                 List<string> below = [.. Directory.EnumerateFiles(name, "*", SearchOption.AllDirectories)
-                    .Where(file => Endings.Any(ending => file.EndsWith(ending, StringComparison.OrdinalIgnoreCase)))];
+                    .Where(file => endings.Any(ending => file.EndsWith(ending, StringComparison.OrdinalIgnoreCase)))];
                 below.Sort(StringComparer.Ordinal);
-                return below.Count > 0 ? below : throw new InvalidInputException(name, "folder", "holds no .txt, .jsonl, .txt.gz or .jsonl.gz file");
+                return below.Count > 0 ? below : throw new InvalidInputException(name, "folder", $"holds no {string.Join(", ", endings[..^1])} or {endings[^1]} file");
             }
 
             if (name.AsSpan().IndexOfAny('*', '?') < 0)

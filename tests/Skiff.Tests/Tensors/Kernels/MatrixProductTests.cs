@@ -114,16 +114,22 @@ public sealed unsafe class MatrixProductTests : IDisposable
     {
         Random random = new(2);
         Operand a = new(random, 200, 300, false, 0, 1), b = new(random, 300, 200, true, 0, 1), c = new(random, 200, 200, false, 0, 1);
-        for (int run = 0; run < 3; run++)
-            MatrixProduct.Multiply(a.View, b.View, c.View, false, _three);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int run = 0; run < 20; run++)
+        // Which thread takes a part is up to the system, so a thread's scratch may be made late, but only once: what a call
+        // allocated by itself would show in every batch.
+        long least = long.MaxValue;
+        for (int batch = 0; batch < 5; batch++)
         {
-            MatrixProduct.Multiply(a.View, b.View, c.View, false, _three);
-            MatrixProduct.Multiply(a.View.Transposed, c.View, b.View, true, _three);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int run = 0; run < 20; run++)
+            {
+                MatrixProduct.Multiply(a.View, b.View, c.View, false, _three);
+                MatrixProduct.Multiply(a.View.Transposed, c.View, b.View, true, _three);
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, least);
         Keep(a, b, c);
     }
 
