@@ -18,7 +18,7 @@ public sealed unsafe class Visibility
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         _capacity = capacity;
-        _memory = new NativeBuffer(4L * capacity * sizeof(int));
+        _memory = new NativeBuffer(4L * capacity * sizeof(int), clear: false);
         _nearStart = (int*)_memory.Start;
         _farStart = _nearStart + capacity;
         _farEnd = _farStart + capacity;
