@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Skiff.Tensors;
 
 namespace Skiff.Models;
 

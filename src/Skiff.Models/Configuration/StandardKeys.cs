@@ -1,3 +1,5 @@
+using Skiff.Tensors;
+
 namespace Skiff.Models;
 
 /// <summary>What a family assumes where its <c>config.json</c> is silent.</summary>

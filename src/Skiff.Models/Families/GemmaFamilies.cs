@@ -1,3 +1,5 @@
+using Skiff.Tensors;
+
 namespace Skiff.Models;
 
 /// <summary>Gemma: norms with gain 1 + w, embeddings scaled by sqrt(D), tied heads; and RecurrentGemma.</summary>

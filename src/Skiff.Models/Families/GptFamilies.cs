@@ -1,3 +1,5 @@
+using Skiff.Tensors;
+
 namespace Skiff.Models;
 
 /// <summary>GPT-2, GPT-NeoX (Pythia, Dolly), BLOOM and OPT: LayerNorm with bias, plain feed-forward.</summary>

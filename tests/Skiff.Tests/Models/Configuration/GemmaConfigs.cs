@@ -1,4 +1,5 @@
 using Skiff.Models;
+using Skiff.Tensors;
 
 namespace Skiff.Tests.Models.Configuration;
 

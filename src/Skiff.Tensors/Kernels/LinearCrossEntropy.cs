@@ -1,0 +1,216 @@
+// N tokens, D model, V vocabulary, C tokens in a chunk
+using System.Numerics;
+
+namespace Skiff.Tensors;
+
+/// <summary>
+/// The loss of a language model's head without ever holding all logits: z = hidden head^T, s = cap tanh(scale z / cap),
+/// loss = -log softmax(s)[target], done for C tokens at a time together with the gradients (arXiv 2411.09009 gives the idea).
+/// </summary>
+public static unsafe class LinearCrossEntropy
+{
+    // Logits of a chunk: 8 MiB, but never so few tokens that products over them become narrow.
+    private const int ChunkLogits = 1 << 21, LeastChunk = 64;
+
+    // Values summed in single precision before the sum moves to double.
+    private const int SumBlock = 1024;
+
+    /// <summary>Room for the chunk that suits a number of tokens, in values: C (V + 1).</summary>
+    public static long ScratchLength(int tokens, int vocabulary) =>
+        Math.Min(Math.Max(tokens, 1), Math.Max(LeastChunk, ChunkLogits / Math.Max(1, vocabulary))) * (vocabulary + 1L);
+
+    /// <summary>
+    /// The summed loss of the tokens that have a target, and with <paramref name="dHidden"/> the gradients of that sum times
+    /// <paramref name="gradientScale"/> (1 / <see cref="CountTargets"/> for the mean). Results depend on the length of the scratch
+    /// memory, which sets C, and not on the number of threads.
+    /// </summary>
+    /// <param name="hidden">[N, D].</param>
+    /// <param name="head">[V, D].</param>
+    /// <param name="targets">[N], from 0 to V - 1, or -1: no loss, no gradient.</param>
+    /// <param name="logitScale">Factor on the logits.</param>
+    /// <param name="softCap">Cap of the logits, or 0 for none.</param>
+    /// <param name="gradientScale">Factor on every gradient.</param>
+    /// <param name="dHidden">[N, D] overwritten, or null: the loss alone.</param>
+    /// <param name="dHead">[V, D] added to, or null: a frozen head.</param>
+    /// <param name="logProbabilities">[N] overwritten, 0 without a target; or empty.</param>
+    /// <param name="scratch">At least V + 1 values; <see cref="ScratchLength"/> says how many suit.</param>
+    /// <param name="team">Threads to share the work; the process's own when null.</param>
+    /// <exception cref="ArgumentException">Sizes differ, or too little scratch memory.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A target outside the vocabulary, or a negative cap.</exception>
+    public static double Compute(
+        MatrixView hidden, MatrixView head, ReadOnlySpan<int> targets, float logitScale, float softCap, float gradientScale,
+        MatrixView? dHidden, MatrixView? dHead, Span<float> logProbabilities, Span<float> scratch, ThreadTeam? team = null)
+    {
+        int tokens = hidden.Rows, width = hidden.Columns, vocabulary = head.Rows, chunk = (int)Math.Min(tokens, scratch.Length / (vocabulary + 1L));
+        if (head.Columns != width || targets.Length != tokens || (logProbabilities.Length != 0 && logProbabilities.Length != tokens))
+            throw new ArgumentException($"hidden [{tokens}, {width}], head [{vocabulary}, {head.Columns}], {targets.Length} targets, {logProbabilities.Length} log-probabilities", nameof(head));
+        if ((dHidden is { } a && (a.Rows != tokens || a.Columns != width)) || (dHead is { } b && (b.Rows != vocabulary || b.Columns != width)))
+            throw new ArgumentException("a gradient has another size than its factor", nameof(dHidden));
+        if (chunk == 0 && tokens > 0)
+            throw new ArgumentException($"{scratch.Length} values of scratch memory for rows of {vocabulary} + 1", nameof(scratch));
+        ArgumentOutOfRangeException.ThrowIfNegative(softCap);
+        foreach (int target in targets)
+        {
+            if (target < -1 || target >= vocabulary)
+                throw new ArgumentOutOfRangeException(nameof(targets), $"target {target} is outside the vocabulary of {vocabulary}");
+        }
+
+        team ??= ThreadTeam.Default;
+        double loss = 0;
+        fixed (int* ids = targets)
+        fixed (float* room = scratch)
+        {
+            for (int first = 0; first < tokens; first += chunk)
+            {
+                int rows = Math.Min(chunk, tokens - first);
+                MatrixView logits = new(room + chunk, rows, vocabulary), part = hidden.Block(first, rows, 0, width);
+                MatrixProduct.Multiply(part, head.Transposed, logits, team: team);
+                Plan plan = new() { Logits = logits, LogProbabilities = room, Targets = ids + first, LogitScale = logitScale, Cap = softCap, GradientScale = gradientScale, Gradients = dHidden is not null || dHead is not null };
+                team.Run(rows, &Row, &plan);
+                for (int r = 0; r < rows; r++)
+                    loss -= room[r];
+                if (logProbabilities.Length > 0)
+                    new ReadOnlySpan<float>(room, rows).CopyTo(logProbabilities[first..]);
+                if (dHidden is { } dh)
+                    MatrixProduct.Multiply(logits, head, dh.Block(first, rows, 0, width), team: team);
+                if (dHead is { } dw)
+                    MatrixProduct.Multiply(logits.Transposed, part, dw, accumulate: true, team: team);
+            }
+        }
+
+        return loss;
+    }
+
+    /// <summary>Tokens that have a target.</summary>
+    public static int CountTargets(ReadOnlySpan<int> targets) => targets.Length - targets.Count(-1);
+
+    // One token: its logits become their gradients.
+    private static void Row(void* state, int row)
+    {
+        Plan* plan = (Plan*)state;
+        float* z = plan->Logits.Data + row * plan->Logits.RowStride;
+        int count = plan->Logits.Columns, target = plan->Targets[row];
+        if (target < 0)
+        {
+            plan->LogProbabilities[row] = 0;
+            new Span<float>(z, count).Clear();
+            return;
+        }
+
+        float most = Bend(plan, z, count);
+        double logSum = most + Math.Log(ExpSum(z, most, count));
+        plan->LogProbabilities[row] = (float)(z[target] - logSum);
+        if (!plan->Gradients)
+            return;
+        float correct = z[target], factor = plan->GradientScale * plan->LogitScale, cap = plan->Cap, slope = cap > 0 ? 1 - correct / cap * (correct / cap) : 1;
+        // The softmax's shift in single precision, like the logits.
+        Vector<float> shift = new((float)logSum), scale = new(factor), inverse = new(cap > 0 ? 1 / cap : 0);
+        for (int i = 0; i < count; i += Vector<float>.Count)
+        {
+            int rest = count - i;
+            Vector<float> s = rest < Vector<float>.Count ? VectorFunctions.LoadFirst(z + i, rest) : Vector.Load(z + i), bent = s * inverse;
+            Vector<float> gradient = VectorFunctions.Exp(s - shift) * scale * (Vector<float>.One - bent * bent);
+            Store(gradient, z + i, rest);
+        }
+
+        z[target] -= factor * slope;
+    }
+
+    // Scales and caps in place; the largest.
+    private static float Bend(Plan* plan, float* z, int count)
+    {
+        Vector<float> most = new(float.NegativeInfinity), scale = new(plan->LogitScale), cap = new(plan->Cap);
+        for (int i = 0; i < count; i += Vector<float>.Count)
+        {
+            int rest = count - i;
+            Vector<float> s = scale * (rest < Vector<float>.Count ? VectorFunctions.LoadFirst(z + i, rest) : Vector.Load(z + i));
+            if (plan->Cap > 0)
+                s = cap * VectorFunctions.Tanh(s / cap);
+            Store(s, z + i, rest);
+            // Lanes behind the end of the row must not count.
+            if (rest >= Vector<float>.Count)
+                most = Vector.Max(most, s);
+            else
+                for (int j = 0; j < rest; j++)
+                    most = Vector.Max(most, new Vector<float>(z[i + j]));
+        }
+
+        float largest = most[0];
+        for (int lane = 1; lane < Vector<float>.Count; lane++)
+            largest = MathF.Max(largest, most[lane]);
+        return largest;
+    }
+
+    private static double ExpSum(float* z, float most, int count)
+    {
+        double sum = 0;
+        Vector<float> shift = new(most);
+        for (int start = 0; start < count; start += SumBlock)
+        {
+            int end = Math.Min(count, start + SumBlock), i = start;
+            Vector<float> block = Vector<float>.Zero;
+            for (; i <= end - Vector<float>.Count; i += Vector<float>.Count)
+                block += VectorFunctions.Exp(Vector.Load(z + i) - shift);
+            sum += Vector.Sum(block);
+            // The values that fill no vector.
+            for (; i < end; i++)
+                sum += Math.Exp(z[i] - most);
+        }
+
+        return sum;
+    }
+
+    private static void Store(Vector<float> values, float* target, int rest)
+    {
+        if (rest < Vector<float>.Count)
+            VectorFunctions.StoreFirst(values, target, rest);
+        else
+            values.Store(target);
+    }
+
+    // The twin, with all logits of one token at a time.
+    internal static double Scalar(
+        ReadOnlySpan<double> hidden, ReadOnlySpan<double> head, ReadOnlySpan<int> targets, double logitScale, double softCap, double gradientScale,
+        Span<double> dHidden, Span<double> dHead)
+    {
+        int width = hidden.Length / targets.Length, vocabulary = head.Length / width;
+        double loss = 0;
+        double[] s = new double[vocabulary], p = new double[vocabulary];
+        dHidden.Clear();
+        for (int n = 0; n < targets.Length; n++)
+        {
+            if (targets[n] < 0)
+                continue;
+            for (int v = 0; v < vocabulary; v++)
+            {
+                s[v] = 0;
+                for (int i = 0; i < width; i++)
+                    s[v] += logitScale * hidden[n * width + i] * head[v * width + i];
+                p[v] = s[v] = softCap > 0 ? Elementwise.SoftCap(s[v], softCap) : s[v];
+            }
+
+            Elementwise.Softmax(p);
+            loss -= Math.Log(p[targets[n]]);
+            for (int v = 0; v < vocabulary && dHidden.Length > 0; v++)
+            {
+                double g = gradientScale * logitScale * (p[v] - (v == targets[n] ? 1 : 0)) * (softCap > 0 ? 1 - s[v] / softCap * s[v] / softCap : 1);
+                for (int i = 0; i < width; i++)
+                {
+                    dHidden[n * width + i] += g * head[v * width + i];
+                    dHead[v * width + i] += g * hidden[n * width + i];
+                }
+            }
+        }
+
+        return loss;
+    }
+
+    private struct Plan
+    {
+        public MatrixView Logits;
+        public float* LogProbabilities;
+        public int* Targets;
+        public float LogitScale, Cap, GradientScale;
+        public bool Gradients;
+    }
+}
