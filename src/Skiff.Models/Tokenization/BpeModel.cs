@@ -14,9 +14,6 @@ namespace Skiff.Models;
 /// </summary>
 internal sealed class BpeModel : TokenModel
 {
-    // SentencePiece's mark for a space.
-    private const char Mark = '\u2581';
-
     private readonly Merge[] _merges;
     private readonly MergeTable _table;
     private readonly int _unknown;
@@ -64,17 +61,9 @@ internal sealed class BpeModel : TokenModel
     /// <inheritdoc/>
     public override void Encode(ReadOnlySpan<char> piece, Workspace workspace)
     {
-        while (_cutsAtMark && piece.Length > 1)
-        {
-            // No token crosses from a word to the next mark, so every word can be merged (and remembered) alone.
-            int letters = piece.IndexOfAnyExcept(Mark);
-            int next = letters < 0 ? -1 : piece[letters..].IndexOf(Mark);
-            if (next < 0)
-                break;
-            EncodeWord(piece[..(letters + next)], workspace);
-            piece = piece[(letters + next)..];
-        }
-
+        // No token crosses from a word to the next mark, so every word can be merged (and remembered) alone.
+        while (_cutsAtMark && TakeWord(ref piece, out ReadOnlySpan<char> word))
+            EncodeWord(word, workspace);
         EncodeWord(piece, workspace);
     }
 

@@ -15,7 +15,6 @@ internal sealed class UnigramModel : TokenModel
 {
     // SentencePiece: an unknown character costs 10 more than the worst token.
     private const double UnknownPenalty = 10;
-    private const char Mark = '\u2581';
 
     private readonly double[] _scores;
     private readonly int _unknown;
@@ -82,17 +81,9 @@ internal sealed class UnigramModel : TokenModel
     /// <inheritdoc/>
     public override void Encode(ReadOnlySpan<char> piece, Workspace workspace)
     {
-        while (_cutsAtMark && piece.Length > 1)
-        {
-            // No token crosses from a word to the next mark, so the best cut of the whole is the best cut of each word.
-            int letters = piece.IndexOfAnyExcept(Mark);
-            int next = letters < 0 ? -1 : piece[letters..].IndexOf(Mark);
-            if (next < 0)
-                break;
-            EncodeWord(piece[..(letters + next)], workspace);
-            piece = piece[(letters + next)..];
-        }
-
+        // No token crosses from a word to the next mark, so the best cut of the whole is the best cut of each word.
+        while (_cutsAtMark && TakeWord(ref piece, out ReadOnlySpan<char> word))
+            EncodeWord(word, workspace);
         EncodeWord(piece, workspace);
     }
 

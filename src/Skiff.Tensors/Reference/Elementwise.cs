@@ -42,17 +42,6 @@ public static class Elementwise
             x[i] /= sum;
     }
 
-    /// <summary>log sum e^x, in double precision.</summary>
-    public static double LogSumExp(ReadOnlySpan<float> x)
-    {
-        double most = double.NegativeInfinity, sum = 0;
-        foreach (float value in x)
-            most = Math.Max(most, value);
-        foreach (float value in x)
-            sum += Math.Exp(value - most);
-        return most + Math.Log(sum);
-    }
-
     /// <summary>
     /// erf(x) to full double precision: the series for small |x|, the continued fraction of erfc beyond
     /// (Abramowitz and Stegun, 7.1.6 and 7.1.14).
