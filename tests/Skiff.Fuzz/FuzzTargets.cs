@@ -1,5 +1,6 @@
 using System.Text;
 using Skiff.Models;
+using Skiff.Tensors;
 using Skiff.Training;
 
 namespace Skiff.Fuzz;
@@ -27,6 +28,7 @@ internal static class FuzzTargets
         ["jsonl"] = input => Read("input.jsonl", input),
         ["llama2c"] = input => Llama2cLayout.Parse(input, input.Length, "x"),
         ["llama2c-tokenizer"] = input => Use(new Tokenizer(Llama2cTokenizerReader.Read(input, "x"))),
+        ["recipe"] = input => Reread(Recipe.Parse(RecipeYaml.Decode(input, "x.yaml"), "x.yaml", [])),
         ["safetensors"] = input => SafetensorsHeader.Parse(input, input.Length, "x"),
         ["safetensors.index.json"] = input => SafetensorsIndex.Parse(input, "x"),
         ["sentencepiece"] = input => Use(new Tokenizer(SentencePieceReader.Read(input, "x"))),
@@ -44,6 +46,24 @@ internal static class FuzzTargets
             ShardHeader.Seal(bytes);
         ShardHeader header = ShardHeader.Parse(bytes, bytes.Length, "x");
         ShardTable.Check(bytes.AsSpan(header.TableAt), header, "x");
+    }
+
+    // What was accepted must be written so that it is read the same.
+    private static void Reread(Recipe recipe)
+    {
+        string yaml = recipe.ToYaml();
+        string again;
+        try
+        {
+            again = Recipe.Parse(yaml, "y.yaml", []).ToYaml();
+        }
+        catch (InvalidInputException e)
+        {
+            throw new InvalidOperationException($"written as what is refused: {e.Message}", e);
+        }
+
+        if (again != yaml)
+            throw new InvalidOperationException($"written as something else: {yaml}");
     }
 
     // A tokenizer that was accepted must also run.
