@@ -14,5 +14,6 @@ internal static class Verbs
         TokenizeVerb.Create(),
         DetokenizeVerb.Create(),
         TokenizerVerb.Create(),
+        WatchVerb.Create(),
     ];
 }

@@ -28,6 +28,7 @@ internal static class FuzzTargets
         ["jsonl"] = input => Read("input.jsonl", input),
         ["llama2c"] = input => Llama2cLayout.Parse(input, input.Length, "x"),
         ["llama2c-tokenizer"] = input => Use(new Tokenizer(Llama2cTokenizerReader.Read(input, "x"))),
+        ["metrics.jsonl"] = input => MetricsLine.TryParse(input),
         ["recipe"] = input => Reread(Recipe.Parse(RecipeYaml.Decode(input, "x.yaml"), "x.yaml", [])),
         ["safetensors"] = input => SafetensorsHeader.Parse(input, input.Length, "x"),
         ["safetensors.index.json"] = input => SafetensorsIndex.Parse(input, "x"),
