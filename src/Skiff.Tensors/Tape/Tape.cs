@@ -6,7 +6,7 @@ namespace Skiff.Tensors;
 /// Blocks (<see cref="BeginBlock"/>) may be recomputed in the backward pass instead of being kept (Chen et al., arXiv 1604.06174).
 /// Results do not depend on the number of threads, nor on whether blocks are recomputed.
 /// </summary>
-public sealed unsafe partial class Tape
+public sealed unsafe partial class Tape : IDisposable
 {
     private readonly List<(Operation Operation, int Block)> _operations = [];
     private readonly bool _recompute;
@@ -136,6 +136,13 @@ public sealed unsafe partial class Tape
         }
 
         GC.KeepAlive(_memory);
+    }
+
+    /// <summary>Gives the memory back at once rather than when nobody reaches the tape any more.</summary>
+    public void Dispose()
+    {
+        _memory?.Free();
+        _memory = null;
     }
 
     /// <summary>A value of this batch's shape that an operation writes.</summary>
