@@ -21,7 +21,7 @@ internal static class FuzzTargets
 
     // The last message is written otherwise than the others, so every way of finding the assistant's part is gone.
     private static readonly AssistantSpans s_chat = new(
-        ChatTemplate.Parse("{% for m in messages %}<{{ m.role }}>{{ m.content if loop.last else m.content | trim }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", options: s_template), ["</s>"]);
+        ChatTemplate.Parse("{% for m in messages %}<{{ m.role }}>{{ m.content if loop.last else m.content | trim }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", options: s_template), ["</s>"], "</s>");
 
     public static IReadOnlyDictionary<string, Action<byte[]>> All { get; } = new SortedDictionary<string, Action<byte[]>>(StringComparer.Ordinal)
     {

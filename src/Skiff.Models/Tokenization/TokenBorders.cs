@@ -71,12 +71,12 @@ internal sealed class TokenBorders
 
     private int FirstId(Walk walk, int index, int place)
     {
-        if (walk.FirstStretch(index) is int first && (index == walk.Trace.Segments.Count || place <= walk.Trace.Segments[index].Start))
+        int first = walk.FirstStretch(index), last = walk.FirstStretch(index + 1);
+        if (index == walk.Trace.Segments.Count || place <= walk.Trace.Segments[index].Start)
             return walk.FirstId(first);
         TokenSegment segment = walk.Trace.Segments[index];
         // In normalized text: where the place is, or the cluster of characters that it lies in.
         (int low, int high) = ReferenceEquals(segment.Text, walk.Text) ? (place, place) : Normalized(walk.Text, segment, place);
-        int last = walk.FirstStretch(index + 1);
         for (int i = first; i < last; i++)
         {
             TokenStretch stretch = walk.Trace.Stretches[i];

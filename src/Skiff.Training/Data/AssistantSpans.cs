@@ -6,9 +6,9 @@ namespace Skiff.Training;
 /// <summary>
 /// Writes a conversation out with its template and finds what the assistant wrote: what stands in the template's
 /// <c>generation</c> blocks, or, where it has none, what a turn adds to the text of the messages before it and the prompt
-/// for an answer, up to the token that ends the turn.
+/// for an answer, up to the token that ends the turn: the last special token of it, or the one that ends texts behind it.
 /// </summary>
-internal sealed class AssistantSpans(ChatTemplate template, IReadOnlyList<string> specialTokens)
+internal sealed class AssistantSpans(ChatTemplate template, IReadOnlyList<string> specialTokens, string? endToken)
 {
     // Stands for a message while the text around it is looked at: a word that no template and no file has.
     private const string Word = "xWhatTheAssistantWritesInThisTurnx";
@@ -41,7 +41,7 @@ internal sealed class AssistantSpans(ChatTemplate template, IReadOnlyList<string
         string through = turn + 1 == record.Messages.Count ? whole : Apply(record, until);
         int start = PromptLength(before, whole);
         if (start >= 0 && PromptLength(before, through) == start && CommonEnd(through, whole, start) is int end and >= 0)
-            return (start, Trimmed(whole, start, end));
+            return (start, WithEnd(whole, start, end));
 
         // The template writes this turn, or what comes before it, otherwise within the whole. What stands around the turn's
         // content is then found by writing a word in its place.
@@ -55,7 +55,7 @@ internal sealed class AssistantSpans(ChatTemplate template, IReadOnlyList<string
         if (start < 0 || tail < 0 || !whole.EndsWith(wholeBehind[tail..], StringComparison.Ordinal))
             throw Refuse(record, turn);
         end = whole.Length - (wholeBehind.Length - tail);
-        return end >= start ? (start, Trimmed(whole, start, end)) : throw Refuse(record, turn);
+        return end >= start ? (start, WithEnd(whole, start, end)) : throw Refuse(record, turn);
     }
 
     // How much of a text is a prompt for an answer, or -1 where it begins otherwise. White space that ends the prompt may
@@ -101,11 +101,15 @@ internal sealed class AssistantSpans(ChatTemplate template, IReadOnlyList<string
         return EndsWithSpecial(turn.AsSpan(start, common - start).TrimEnd()) ? common : -1;
     }
 
-    // What stands behind the token that ends a turn is never asked of the model: it has stopped.
-    private int Trimmed(string whole, int start, int end)
+    // What stands behind the token that ends a turn is never asked of the model: it has stopped. Some templates write that
+    // token behind every turn but a last one, so that what a turn adds at the end of a text lacks it.
+    private int WithEnd(string whole, int start, int end)
     {
         ReadOnlySpan<char> turn = whole.AsSpan(start, end - start).TrimEnd();
-        return EndsWithSpecial(turn) ? start + turn.Length : end;
+        if (EndsWithSpecial(turn))
+            return start + turn.Length;
+        int next = whole.Length - whole.AsSpan(end).TrimStart().Length;
+        return endToken is not null && StandsAt(whole, next, endToken) ? next + endToken.Length : end;
     }
 
     private bool EndsWithSpecial(ReadOnlySpan<char> text)

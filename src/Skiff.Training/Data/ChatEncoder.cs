@@ -8,7 +8,8 @@ namespace Skiff.Training;
 internal sealed class ChatEncoder(Tokenizer tokenizer, ChatTemplate template)
 {
     private readonly TokenBorders _borders = new(tokenizer);
-    private readonly AssistantSpans _spans = new(template, [.. tokenizer.Spec.AddedTokens.Where(token => token.Special).Select(token => token.Content)]);
+    private readonly AssistantSpans _spans = new(
+        template, [.. tokenizer.Spec.AddedTokens.Where(token => token.Special).Select(token => token.Content)], tokenizer.Spec.EosToken);
 
     /// <summary>Appends the ids of a line to the workspace, and its hash, bytes and targets to the batch.</summary>
     /// <exception cref="InvalidInputException">The conversation cannot be used; file and line are named.</exception>

@@ -27,7 +27,7 @@ internal sealed class DocumentBatch
     /// <summary>The bytes of each document's text; of a conversation, as it is written out.</summary>
     public List<uint> TextBytes { get; } = [];
 
-    /// <summary>The upper 32 bits of the hash of each document's text.</summary>
+    /// <summary>The upper 32 bits of the hash of each document's text, or of its messages.</summary>
     public List<uint> Hashes { get; } = [];
 
     /// <summary>Bytes of the sources read when the batch was full.</summary>

@@ -32,7 +32,7 @@ public sealed class TokenShards : IDisposable
     /// <summary>Tokens in all shards, with those that begin and end documents.</summary>
     public long Tokens { get; }
 
-    /// <summary>UTF-8 bytes of the documents' text.</summary>
+    /// <summary>UTF-8 bytes of the documents' text; of conversations, as they are written out.</summary>
     public long TextBytes { get; }
 
     /// <summary>The tokenizer's largest id plus one.</summary>

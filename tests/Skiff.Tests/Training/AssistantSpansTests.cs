@@ -53,6 +53,23 @@ public sealed class AssistantSpansTests
     }
 
     [Fact]
+    public void AnEndThatOnlyTurnsWithinATextHaveIsTheTurns()
+    {
+        const string template = "{% for m in messages %}{{ m.role }}: {{ m.content }}{% if not loop.last %} {{ eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %} </s>assistant:{% endif %}";
+        JinjaRendering rendering = Render(template, Line([("user", "Hi"), ("assistant", "Ho"), ("user", "Hi"), ("assistant", "Hu")]));
+        Assert.Equal("user: Hi </s>assistant: Ho </s>user: Hi </s>assistant: Hu", rendering.Text);
+        Assert.Equal([" Ho </s>", " Hu"], Parts(rendering));
+    }
+
+    // Templates written over several lines end their prompt with line ends that no answer keeps.
+    [Fact]
+    public void ALineEndBehindThePromptMayBeMissing()
+    {
+        JinjaRendering rendering = Render("{% for m in messages %}<{{ m.role }}>\n{{ m.content }}</s>\n{% endfor %}{% if add_generation_prompt %}<assistant>\n\n{% endif %}", Line([("user", "Hi"), ("assistant", "Ho"), ("assistant", "Hu")]));
+        Assert.Equal(["Ho</s>", "Hu</s>"], Parts(rendering));
+    }
+
+    [Fact]
     public void ASystemMessageIsNotTheAssistants()
     {
         foreach (string template in new[] { "chatml", "llama2", "llama3", "zephyr", "tinyllama-generation" })
@@ -173,7 +190,7 @@ public sealed class AssistantSpansTests
     private static ChatRecord Parse(string line) => ChatRecord.Parse(System.Text.Encoding.UTF8.GetBytes(line), "f.jsonl", 7);
 
     private static JinjaRendering Render(string template, string line) =>
-        new AssistantSpans(ChatTemplate.Parse(template, bosToken: "<s>", eosToken: "</s>"), Special).Render(Parse(line));
+        new AssistantSpans(ChatTemplate.Parse(template, bosToken: "<s>", eosToken: "</s>"), Special, "</s>").Render(Parse(line));
 
     private static string Refused(string template, string line) => Assert.Throws<InvalidInputException>(() => Render(template, line)).Message;
 
