@@ -20,8 +20,13 @@ internal static class FuzzTargets
         ["bos_token"] = "<s>",
     };
 
+    // The last message is written otherwise than the others, so every way of finding the assistant's part is gone.
+    private static readonly AssistantSpans s_chat = new(
+        ChatTemplate.Parse("{% for m in messages %}<{{ m.role }}>{{ m.content if loop.last else m.content | trim }}</s>{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}", options: s_template), ["</s>"], "</s>");
+
     public static IReadOnlyDictionary<string, Action<byte[]>> All { get; } = new SortedDictionary<string, Action<byte[]>>(StringComparer.Ordinal)
     {
+        ["chat.jsonl"] = input => s_chat.Render(ChatRecord.Parse(input, "x", 1)),
         ["config.json"] = input => _ = ModelConfig.Parse(input, "x").ParameterCount,
         ["gguf"] = input => GgufHeader.Parse(input, input.Length, "x"),
         ["jinja"] = input => JinjaTemplate.Parse(Encoding.UTF8.GetString(input), "x", s_template).Render(s_variables),
