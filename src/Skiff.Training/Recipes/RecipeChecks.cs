@@ -49,10 +49,14 @@ internal static class RecipeChecks
             return;
         }
 
-        if (tokenizer.Path is null == tokenizer.VocabSize is null)
+        // Of a model that is continued, the tokenizer may be its own under another template.
+        bool own = recipe.InitFrom is not null && tokenizer.ChatTemplate is not null && tokenizer.VocabSize is null;
+        if (tokenizer.Path is null == tokenizer.VocabSize is null && !(own && tokenizer.Path is null))
             throw refuse("tokenizer", "must have either path or vocab_size");
         if (tokenizer.VocabSize is not null && recipe.InitFrom is not null)
             throw refuse("tokenizer.vocab_size", "the weights of init_from know the ids of their own tokenizer only");
+        if (tokenizer.SpecialTokens.Count > 0 && tokenizer.VocabSize is null)
+            throw refuse("tokenizer.special_tokens", "are for a vocabulary that is trained: name vocab_size, or leave them out");
     }
 
     private static void CheckData(Recipe recipe, Func<string, string, InvalidInputException> refuse)

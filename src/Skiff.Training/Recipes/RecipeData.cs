@@ -20,5 +20,5 @@ public sealed record RecipeData
     public double? Weight { get; init; }
 
     /// <summary>What its documents are.</summary>
-    public DataFormat Format { get; init; } = DataFormat.Text;
+    public DocumentFormat Format { get; init; } = DocumentFormat.Text;
 }

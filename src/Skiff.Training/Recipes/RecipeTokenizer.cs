@@ -11,4 +11,10 @@ public sealed record RecipeTokenizer
     /// <summary>Entries of a byte-level BPE vocabulary to be trained on the recipe's data.</summary>
     [Range(257, 1 << 24)]
     public int? VocabSize { get; init; }
+
+    /// <summary>Tokens that stand for themselves in a vocabulary to be trained, beside the one that ends a text.</summary>
+    public IReadOnlyList<string> SpecialTokens { get; init; } = [];
+
+    /// <summary>A file with the chat template to use in place of the tokenizer's own, or <c>chatml</c>; the trained model keeps it.</summary>
+    public string? ChatTemplate { get; init; }
 }

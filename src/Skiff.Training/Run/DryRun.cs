@@ -27,7 +27,7 @@ public sealed record DryRun(
     public static DryRun Of(Recipe recipe, string source, CancellationToken stop = default)
     {
         TrainingSetup setup = TrainingSetup.Resolve(recipe, source, RunFolder.TokenizerPathOf(recipe.Output), trains: false, new TrainingEvents(), stop);
-        long bytes = recipe.Data.Sum(data => TextFiles.Find(data.Files, DocumentReader.ParquetEnding).Sum(file => new FileInfo(file).Length));
+        long bytes = recipe.Data.Sum(data => DocumentReader.Find(data.Files, data.Format).Sum(file => new FileInfo(file).Length));
         ModelConfig config = setup.Config;
         double peak = MachinePeak.Best(5), operations = 0;
         for (int i = 0; i < setup.Stages.Count; i++)

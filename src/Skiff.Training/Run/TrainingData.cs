@@ -17,14 +17,15 @@ internal sealed class TrainingData : IDisposable
     /// <exception cref="InvalidInputException">A file cannot be used, or a corpus is empty.</exception>
     public static TrainingData Build(Recipe recipe, string source, Tokenizer tokenizer, TrainingEvents events, CancellationToken stop)
     {
-        TokenShardOptions options = new() { BeginWithBos = tokenizer.BosId is not null, EndWithEos = tokenizer.EosId is not null };
         string place = Path.Combine(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(recipe.Output))) ?? ".", "tokens");
         List<DataSource> sources = [];
         try
         {
             foreach (RecipeData data in recipe.Data)
             {
-                TokenShardOptions own = options;
+                // How a conversation begins and ends is its template's business.
+                bool text = data.Format == DocumentFormat.Text;
+                TokenShardOptions own = new() { Format = data.Format, BeginWithBos = text && tokenizer.BosId is not null, EndWithEos = text && tokenizer.EosId is not null };
                 string folder = Path.Combine(place, KeyOf(data, tokenizer, own));
                 TokenShardResult result = TokenShards.Build(data.Files, tokenizer, folder, own, new Told(data.Name, events), stop);
                 if (result.Damage is { } damage)
@@ -54,7 +55,7 @@ internal sealed class TrainingData : IDisposable
     // Where to look; whether what is there still fits is found out by its content.
     private static string KeyOf(RecipeData data, Tokenizer tokenizer, TokenShardOptions options)
     {
-        string text = string.Join('\n', data.Files.Select(Path.GetFullPath)) + $"\n{Convert.ToHexString(ShardKey.OfTokenizer(tokenizer))} {options.BeginWithBos} {options.EndWithEos}";
+        string text = string.Join('\n', data.Files.Select(Path.GetFullPath)) + $"\n{Convert.ToHexString(ShardKey.OfTokenizer(tokenizer))} {options.Format} {options.BeginWithBos} {options.EndWithEos}";
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 8));
     }
 

@@ -116,21 +116,41 @@ internal sealed class TrainingSetup
     private static Tokenizer FindTokenizer(
         Recipe recipe, string source, Model? start, string folder, bool trains, TrainingEvents events, CancellationToken stop)
     {
-        if (recipe.Tokenizer is null)
-            return start is { HasTokenizer: true } ? start.Tokenizer
-                : throw new InvalidInputException(source, "tokenizer", "is missing: name a tokenizer's file or folder, or {vocab_size: 4096} to train one");
-        if (recipe.Tokenizer.Path is { } path)
-            return Tokenizer.Load(path);
-        if (Directory.Exists(folder))
-            return Tokenizer.Load(folder);
-        int size = recipe.Tokenizer.VocabSize!.Value;
-        if (!trains)
-            return ByteLevelTokenizer.Create(size);
+        Tokenizer tokenizer = recipe.Tokenizer switch
+        {
+            { Path: { } path } => Tokenizer.Load(path),
+            { VocabSize: not null } when Directory.Exists(folder) => Tokenizer.Load(folder),
+            { VocabSize: { } size } => trains ? TrainTokenizer(recipe, source, size, folder, events, stop) : ByteLevelTokenizer.Create(size),
+            _ => start is { HasTokenizer: true } ? start.Tokenizer
+                : throw new InvalidInputException(source, "tokenizer", "is missing: name a tokenizer's file or folder, or {vocab_size: 4096} to train one"),
+        };
+        return recipe.Tokenizer?.ChatTemplate is { } template ? new Tokenizer(tokenizer.Spec with { ChatTemplate = ReadTemplate(template, source) }) : tokenizer;
+    }
+
+    private static Tokenizer TrainTokenizer(Recipe recipe, string source, int size, string folder, TrainingEvents events, CancellationToken stop)
+    {
+        string[] texts = [.. recipe.Data.Where(data => data.Format == DocumentFormat.Text).SelectMany(data => data.Files)];
+        if (texts.Length == 0)
+            throw new InvalidInputException(source, "tokenizer.vocab_size", "a tokenizer is trained on texts, and all data are conversations: name a tokenizer");
         events.Note?.Invoke($"training a tokenizer of {size} entries");
-        IReadOnlyList<string> files = TextFiles.Find(recipe.Data.SelectMany(data => data.Files));
-        Tokenizer tokenizer = BpeTrainer.Train(files, new BpeTrainingOptions { VocabularySize = size }, null, stop).Tokenizer;
-        tokenizer.Save(folder);
+        BpeTrainingOptions options = new() { VocabularySize = size };
+        options = options with { SpecialTokens = [.. options.SpecialTokens, .. recipe.Tokenizer!.SpecialTokens] };
+        BpeTrainer.Train(TextFiles.Find(texts), options, null, stop).Tokenizer.Save(folder);
         return Tokenizer.Load(folder);
+    }
+
+    private static string ReadTemplate(string name, string source)
+    {
+        if (name == "chatml")
+            return ChatTemplate.ChatMl;
+        try
+        {
+            return File.ReadAllText(name);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException(source, "tokenizer.chat_template", $"'{name}' is neither chatml nor a file that can be read: {e.Message}", e);
+        }
     }
 
     // What the recipe leaves open follows from the tokenizer and the longest context.

@@ -19,8 +19,8 @@ public sealed class RecipeTests
             """{"hidden_size":256,"rms_norm_eps":1E-06,"rope_scaling":{"rope_type":"yarn","factor":4,"names":["1",true,null,"true",2]},"tie_word_embeddings":false}""",
             recipe.Model.Keys.ToJsonString());
         Assert.Equal(["a.jsonl.gz", "dir/", "x/*.parquet"], recipe.Data[0].Files);
-        Assert.Equal(("books", 3.0, DataFormat.Text), (recipe.Data[0].Name, recipe.Data[0].Weight, recipe.Data[0].Format));
-        Assert.Equal(("chat", 0.5, DataFormat.Chat, "c.jsonl"), (recipe.Data[1].Name, recipe.Data[1].Weight, recipe.Data[1].Format, Assert.Single(recipe.Data[1].Files)));
+        Assert.Equal(("books", 3.0, DocumentFormat.Text), (recipe.Data[0].Name, recipe.Data[0].Weight, recipe.Data[0].Format));
+        Assert.Equal(("chat", 0.5, DocumentFormat.Chat, "c.jsonl"), (recipe.Data[1].Name, recipe.Data[1].Weight, recipe.Data[1].Format, Assert.Single(recipe.Data[1].Files)));
         Assert.Equal(new RecipeParametrization { Form = ParametrizationForm.Mup, InitStd = 0.05, BaseWidth = 128, ScaleEmb = 10, ScaleDepth = 1, EmbedAsHidden = false }, recipe.Parametrization);
         RecipeOptimizer optimizer = recipe.Optimizer;
         Assert.Equal((OptimizerKind.Muon, 0.004, 0.8, 0.99, 1e-9), (optimizer.Name, optimizer.LearningRate, optimizer.Beta1, optimizer.Beta2, optimizer.Epsilon));
