@@ -85,7 +85,7 @@ internal readonly unsafe struct AttentionTiles
         {
             float* b = panels + (long)column * size;
             for (int r = 0; r < rows; r += _kernel.Rows)
-                _kernel.Tile(Math.Min(_kernel.Rows, rows - r))(size, a + r * aStride, aStride, 1, b, panel, scores + r * Columns + (column - first), Columns, false);
+                _kernel.Tile(Math.Min(_kernel.Rows, rows - r))(size, a + r * aStride, aStride, 1, b, panel, scores + r * Columns + (column - first), Columns, false, b, 0);
         }
     }
 
@@ -95,7 +95,7 @@ internal readonly unsafe struct AttentionTiles
         for (int column = 0; column < width; column += kernel.Columns)
         {
             for (int r = 0; r < rows; r += kernel.Rows)
-                kernel.Tile(Math.Min(kernel.Rows, rows - r))(length, a + r * aRow, aRow, aStep, b + column, width, c + r * width + column, width, true);
+                kernel.Tile(Math.Min(kernel.Rows, rows - r))(length, a + r * aRow, aRow, aStep, b + column, width, c + r * width + column, width, true, b, 0);
         }
     }
 }
