@@ -11,21 +11,23 @@ namespace Skiff.Benchmarks;
 internal static unsafe class GemmBenchmark
 {
     private const int Rounds = 21;
-    private const int Rows = 32 * 256;
     private const long PeakSteps = 1 << 21;
 
     // Parameters of the 9.7M model.
     private const int Parameters = 9_700_000;
 
+    // The layers of models of width 256 and 512, with projections of the same input joined.
     private static readonly (string Name, int In, int Out)[] s_layers =
     [
-        ("width 256, attention", 256, 256),
-        ("width 256, feed-forward in", 256, 704),
-        ("width 256, feed-forward out", 704, 256),
+        ("width 256, query, key and value", 256, 768),
+        ("width 256, attention's result", 256, 256),
+        ("width 256, gate and up", 256, 1792),
+        ("width 256, down", 896, 256),
         ("width 256, head", 256, 4096),
-        ("width 512, attention", 512, 512),
-        ("width 512, feed-forward in", 512, 1408),
-        ("width 512, feed-forward out", 1408, 512),
+        ("width 512, query, key and value", 512, 1536),
+        ("width 512, attention's result", 512, 512),
+        ("width 512, gate and up", 512, 2816),
+        ("width 512, down", 1408, 512),
         ("width 512, head", 512, 4096),
     ];
 
@@ -34,10 +36,14 @@ internal static unsafe class GemmBenchmark
         ThreadTeam team = ThreadTeam.Default;
         Action<int> peakPart = _ => FmaPeak.Run(PeakSteps);
         List<Side> sides = [new("FMA peak, 1 thread", FmaPeak.Operations(PeakSteps), () => FmaPeak.Run(PeakSteps))];
-        foreach ((string name, int inputs, int outputs) in s_layers)
-            AddLayer(sides, team, name, Rows, inputs, outputs);
+        foreach (int rows in new[] { 2048, 8192 })
+        {
+            foreach ((string name, int inputs, int outputs) in s_layers)
+                AddLayer(sides, team, $"{rows} rows, {name}", rows, inputs, outputs);
+        }
+
         foreach (int rows in new[] { 1, 4, 16, 64, 256 })
-            AddLayer(sides, team, $"T = {rows}, width 512, feed-forward in", rows, 512, 1408);
+            AddLayer(sides, team, $"{rows} rows, width 512, feed-forward in", rows, 512, 1408);
         Side memory = AddOptimizer(sides, team);
 
         double peakWork = FmaPeak.Operations(PeakSteps) * team.Threads;

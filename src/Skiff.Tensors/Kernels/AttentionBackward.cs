@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace Skiff.Tensors;
 
 /// <summary>
@@ -13,25 +15,32 @@ internal static unsafe class AttentionBackward
         AttentionPlan* plan = (AttentionPlan*)state;
         int groups = plan->Key.Heads, b = part / groups, group = part % groups, heads = plan->Query.Heads / groups, time = plan->Query.Time;
         MicroKernel kernel = MicroKernel.Of(plan->Isa);
-        int k = plan->Key.HeadDim, v = plan->Value.HeadDim;
-        int kWidth = AttentionTiles.Up(k, kernel.Columns), vWidth = AttentionTiles.Up(v, kernel.Columns);
+        int k = plan->Key.HeadDim, v = plan->Value.HeadDim, panel = kernel.Columns, step = kernel.Rows;
         AttentionTiles tiles = new(kernel, plan->Intervals[plan->OneForAll ? 0 : b]);
 
-        long columns = tiles.Count;
-        float* keys = Scratch.Own(columns * (k + v + 2 * kWidth + 2 * vWidth + 1) + Rows * (3L * Columns + 2 * kWidth + vWidth + 1) + 64);
-        float* keyPanels = keys + columns * kWidth, valuePanels = keyPanels + columns * k + 16;
-        float* values = valuePanels + columns * v + 16, dKeys = values + columns * vWidth, dValues = dKeys + columns * kWidth;
-        float* positions = dValues + columns * vWidth, scores = positions + columns, dScores = scores + Rows * Columns;
-        float* tanh = dScores + Rows * Columns, queries = tanh + Rows * Columns, dQueries = queries + Rows * kWidth;
-        float* dOutputs = dQueries + Rows * kWidth, delta = dOutputs + Rows * vWidth;
-        tiles.CopyRows(plan->Key.At(b, 0, group), plan->Key.TimeStride, k, keys, kWidth);
-        tiles.PackTransposed(keys, kWidth, k, keyPanels);
-        tiles.CopyRows(plan->Value.At(b, 0, group), plan->Value.TimeStride, v, values, vWidth);
-        tiles.PackTransposed(values, vWidth, v, valuePanels);
+        int columns = tiles.Count;
+        long keyRoom = AttentionRows.Room(plan->Key, columns, panel), valueRoom = AttentionRows.Room(plan->Value, columns, panel);
+        long queryRoom = AttentionRows.Room(plan->Query, Rows, panel), outputRoom = AttentionRows.Room(plan->Output, Rows, panel);
+        float* keyPanels = Scratch.Own((long)columns * (k + v + 1) + 2 * keyRoom + 2 * valueRoom + 2 * queryRoom + outputRoom + (2 * Rows + 1) * Columns + Rows + 64);
+        float* valuePanels = keyPanels + (long)columns * k + 16, keyRows = valuePanels + (long)columns * v + 16, dKeyRows = keyRows + keyRoom;
+        float* valueRows = dKeyRows + keyRoom, dValueRows = valueRows + valueRoom, queryRows = dValueRows + valueRoom, dQueryRows = queryRows + queryRoom;
+        float* dOutputRows = dQueryRows + queryRoom, scores = dOutputRows + outputRoom, dScores = scores + Rows * Columns;
+        float* tanh = dScores + Rows * Columns, delta = tanh + Columns, positions = delta + Rows;
+        // The first and last column that each group of rows sees of a tile.
+        int* froms = stackalloc int[Rows], tos = stackalloc int[Rows];
+        AttentionRows keys = AttentionRows.OfAll(plan->Key, b, group, tiles, panel, keyRows, copy: true);
+        tiles.PackTransposed(keys, k, keyPanels);
+        tiles.PackTransposed(AttentionRows.OfAll(plan->Value, b, group, tiles, panel, valueRows, copy: true), v, valuePanels);
+        AttentionRows dKeys = AttentionRows.OfAll(plan->KeyGradient, b, group, tiles, panel, dKeyRows, copy: false);
+        AttentionRows dValues = AttentionRows.OfAll(plan->ValueGradient, b, group, tiles, panel, dValueRows, copy: false);
+        foreach (AttentionRows sums in (ReadOnlySpan<AttentionRows>)[dKeys, dValues])
+        {
+            sums.Clear(0, time);
+            sums.Clear(tiles.FarBase, tiles.FarEnd);
+        }
+
         if (plan->Slopes != null)
             tiles.Positions(positions);
-        new Span<float>(dKeys, checked((int)(columns * kWidth))).Clear();
-        new Span<float>(dValues, checked((int)(columns * vWidth))).Clear();
 
         for (int first = 0; first < time; first += Rows)
         {
@@ -41,72 +50,89 @@ internal static unsafe class AttentionBackward
                 float slope = plan->Slopes == null ? 0 : plan->Slopes[h];
                 bool plain = plan->SoftCap == 0 && slope == 0;
                 float* logs = plan->LogSumExp + ((long)b * plan->Query.Heads + h) * time + first;
-                Load(plan->Query, b, first, h, count, queries, kWidth);
-                Load(plan->OutputGradient, b, first, h, count, dOutputs, vWidth);
+                AttentionRows queries = AttentionRows.Of(plan->Query, b, first, h, count, panel, queryRows, copy: true);
+                AttentionRows dOutputs = AttentionRows.Of(plan->OutputGradient, b, first, h, count, panel, dOutputRows, copy: true);
+                AttentionRows dQueries = AttentionRows.Of(plan->QueryGradient, b, first, h, count, panel, dQueryRows, copy: false);
                 for (int r = 0; r < count; r++)
-                    delta[r] = (float)Linear.Dot(new ReadOnlySpan<float>(dOutputs + r * vWidth, v), new ReadOnlySpan<float>(plan->Output.At(b, first + r, h), v));
-                new Span<float>(dQueries, count * kWidth).Clear();
+                    delta[r] = TensorPrimitives.Dot(new ReadOnlySpan<float>(dOutputs.At(r), v), new ReadOnlySpan<float>(plan->Output.At(b, first + r, h), v));
+                // Groups of rows that have query gradients by now.
+                uint begun = 0;
                 for (int interval = 0; interval < 2; interval++)
                 {
-                    (int start, int end) = tiles.OfTile(first, first + count, interval);
-                    for (int tile = start / Columns * Columns; tile < end; tile += Columns)
+                    (int start, int end) = tiles.OfRows(first, first + count, interval);
+                    for (int tile = start / panel * panel; tile < end; tile += Columns)
                     {
-                        int from = Math.Max(start - tile, 0), to = Math.Min(end - tile, Columns);
-                        tiles.Scores(queries, kWidth, count, k, keyPanels, tile, tile + from, tile + to, scores);
-                        tiles.Scores(dOutputs, vWidth, count, v, valuePanels, tile, tile + from, tile + to, dScores);
-                        for (int r = 0; r < count; r++)
+                        int tileFrom = Math.Max(start - tile, 0), tileTo = Math.Min(end - tile, Columns);
+                        for (int row0 = 0; row0 < count; row0 += step)
                         {
-                            float* row = scores + r * Columns, dRow = dScores + r * Columns;
-                            (int low, int high) = tiles.Of(first + r, interval);
-                            (low, high) = (Math.Max(low - tile, from), Math.Min(high - tile, to));
-                            if (low >= high)
+                            int rows = Math.Min(step, count - row0);
+                            (int from, int to) = tiles.OfRows(first + row0, first + row0 + rows, interval);
+                            (from, to) = (Math.Max(from - tile, tileFrom), Math.Min(to - tile, tileTo));
+                            (froms[row0 / step], tos[row0 / step]) = (from, to);
+                            if (from < to)
                             {
-                                new Span<float>(row + from, to - from).Clear();
-                                new Span<float>(dRow + from, to - from).Clear();
-                                continue;
+                                tiles.Scores(queries.At(row0), queries.StrideAt(row0), rows, k, keyPanels, tile, tile + from, tile + to, scores + row0 * Columns);
+                                tiles.Scores(dOutputs.At(row0), dOutputs.StrideAt(row0), rows, v, valuePanels, tile, tile + from, tile + to, dScores + row0 * Columns);
                             }
 
-                            if (!plain)
-                                AttentionScores.Transform(row, low, high, plan->Scale, plan->SoftCap, slope, positions + tile, first + r, tanh);
-                            AttentionScores.Exponentials(row, low, high, plain ? plan->Scale : 1, logs[r], from, to);
-                            AttentionScores.Gradients(row, dRow, delta[r], plan->Scale, plan->SoftCap > 0 ? tanh : null, low, high, from, to);
+                            for (int r = row0; r < row0 + rows; r++)
+                            {
+                                float* row = scores + r * Columns;
+                                (int low, int high) = tiles.Of(first + r, interval);
+                                (low, high) = (Math.Max(low - tile, from), Math.Min(high - tile, to));
+                                if (!plain && low < high)
+                                    AttentionScores.Transform(row, low, high, plan->Scale, plan->SoftCap, slope, positions + tile, first + r, tanh);
+                                AttentionScores.Gradients(
+                                    row, dScores + r * Columns, low, high, (plain ? plan->Scale : 1) * AttentionScores.Log2E, logs[r] * AttentionScores.Log2E,
+                                    delta[r], plan->Scale, plan->SoftCap > 0 ? tanh : null, tileFrom, tileTo);
+                            }
+
+                            if (from >= to)
+                                continue;
+                            uint bit = 1u << (row0 / step);
+                            tiles.Product(
+                                dScores + row0 * Columns + from, Columns, 1, rows, to - from, keys.At(tile + from), keys.StrideAt(tile + from),
+                                dQueries.At(row0), dQueries.StrideAt(row0), dQueries.Width, (begun & bit) != 0);
+                            begun |= bit;
                         }
 
-                        long column = tile + from;
-                        AttentionTiles.Add(kernel, scores + from, 1, Columns, to - from, count, dOutputs, dValues + column * vWidth, vWidth);
-                        AttentionTiles.Add(kernel, dScores + from, 1, Columns, to - from, count, queries, dKeys + column * kWidth, kWidth);
-                        AttentionTiles.Add(kernel, dScores + from, Columns, 1, count, to - from, keys + column * kWidth, dQueries, kWidth);
+                        for (int column = tileFrom; column < tileTo; column += step)
+                        {
+                            // From the first group of rows that sees any of these columns to the last.
+                            int rows = Math.Min(step, tileTo - column), low = 0, high = (count + step - 1) / step;
+                            while (low < high && (froms[low] >= column + rows || tos[low] <= column))
+                                low++;
+                            while (low < high && (froms[high - 1] >= column + rows || tos[high - 1] <= column))
+                                high--;
+                            int top = low * step, length = Math.Min(high * step, count) - top;
+                            if (low == high)
+                                continue;
+                            tiles.Product(
+                                scores + top * Columns + column, 1, Columns, rows, length, dOutputs.At(top), dOutputs.StrideAt(top),
+                                dValues.At(tile + column), dValues.StrideAt(tile + column), dValues.Width, accumulate: true);
+                            tiles.Product(
+                                dScores + top * Columns + column, 1, Columns, rows, length, queries.At(top), queries.StrideAt(top),
+                                dKeys.At(tile + column), dKeys.StrideAt(tile + column), dKeys.Width, accumulate: true);
+                        }
                     }
                 }
 
-                for (int r = 0; r < count; r++)
-                    new ReadOnlySpan<float>(dQueries + r * kWidth, k).CopyTo(new Span<float>(plan->QueryGradient.At(b, first + r, h), k));
+                dQueries.Save(plan->QueryGradient, b, first, h, count);
             }
         }
 
-        Save(tiles, dKeys, kWidth, plan->KeyGradient, b, group);
-        Save(tiles, dValues, vWidth, plan->ValueGradient, b, group);
-    }
-
-    private static void Load(HeadsView view, int batch, int first, int head, int count, float* rows, int width)
-    {
-        for (int r = 0; r < count; r++, rows += width)
-        {
-            new ReadOnlySpan<float>(view.At(batch, first + r, head), view.HeadDim).CopyTo(new Span<float>(rows, view.HeadDim));
-            new Span<float>(rows + view.HeadDim, width - view.HeadDim).Clear();
-        }
+        Save(tiles, dKeys, plan->KeyGradient, b, group);
+        Save(tiles, dValues, plan->ValueGradient, b, group);
     }
 
     // A far position has a column of its own beside the near one: the gradient is the sum of both.
-    private static void Save(AttentionTiles tiles, float* sums, int width, HeadsView gradient, int batch, int head)
+    private static void Save(AttentionTiles tiles, AttentionRows sums, HeadsView gradient, int batch, int head)
     {
-        for (int t = 0; t < gradient.Time; t++)
-            new ReadOnlySpan<float>(sums + (long)t * width, gradient.HeadDim).CopyTo(new Span<float>(gradient.At(batch, t, head), gradient.HeadDim));
+        sums.Save(gradient, batch, 0, head, gradient.Time);
         for (int column = tiles.FarBase; column < tiles.FarEnd; column++)
         {
-            float* target = gradient.At(batch, tiles.PositionOf(column), head);
-            for (int i = 0; i < gradient.HeadDim; i++)
-                target[i] += sums[(long)column * width + i];
+            Span<float> target = new(gradient.At(batch, tiles.PositionOf(column), head), gradient.HeadDim);
+            TensorPrimitives.Add(target, new ReadOnlySpan<float>(sums.At(column), gradient.HeadDim), target);
         }
     }
 }

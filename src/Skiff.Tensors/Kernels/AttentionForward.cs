@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace Skiff.Tensors;
 
 /// <summary>The forward pass of <see cref="Attention"/>: a part is one key-value head of one row of the batch, or a share of its queries.</summary>
@@ -11,18 +13,17 @@ internal static unsafe class AttentionForward
         int share = part % plan->Shares, head = part / plan->Shares, groups = plan->Key.Heads;
         int b = head / groups, group = head % groups, heads = plan->Query.Heads / groups, time = plan->Query.Time;
         MicroKernel kernel = MicroKernel.Of(plan->Isa);
-        int k = plan->Key.HeadDim, v = plan->Value.HeadDim;
-        int width = AttentionTiles.Up(v, kernel.Columns), keyWidth = AttentionTiles.Up(k, 16);
+        int k = plan->Key.HeadDim, v = plan->Value.HeadDim, panel = kernel.Columns;
         AttentionTiles tiles = new(kernel, plan->Intervals[plan->OneForAll ? 0 : b]);
 
-        long columns = tiles.Count;
-        float* panels = Scratch.Own(columns * (k + width + keyWidth + 1) + Rows * (Columns + width) + 4 * Columns + 2 * Rows + 64);
-        float* values = panels + columns * k + 16, rows = values + columns * width;
-        float* positions = rows + columns * keyWidth, scores = positions + columns, sums = scores + Rows * Columns;
-        float* tanh = sums + Rows * width, most = tanh + Columns, total = most + Rows;
-        tiles.CopyRows(plan->Key.At(b, 0, group), plan->Key.TimeStride, k, rows, keyWidth);
-        tiles.PackTransposed(rows, keyWidth, k, panels);
-        tiles.CopyRows(plan->Value.At(b, 0, group), plan->Value.TimeStride, v, values, width);
+        int columns = tiles.Count;
+        long keyRoom = AttentionRows.Room(plan->Key, columns, panel), valueRoom = AttentionRows.Room(plan->Value, columns, panel);
+        float* panels = Scratch.Own((long)columns * (k + 1) + keyRoom + valueRoom + AttentionRows.Room(plan->Output, Rows, panel) + (kernel.Rows + 1) * Columns + 2 * Rows + 64);
+        float* keyRows = panels + (long)columns * k + 16, valueRows = keyRows + keyRoom, outputs = valueRows + valueRoom;
+        float* scores = outputs + AttentionRows.Room(plan->Output, Rows, panel), tanh = scores + kernel.Rows * Columns;
+        float* most = tanh + Columns, total = most + Rows, positions = total + Rows;
+        tiles.PackTransposed(AttentionRows.OfAll(plan->Key, b, group, tiles, 1, keyRows, copy: true), k, panels);
+        AttentionRows values = AttentionRows.OfAll(plan->Value, b, group, tiles, panel, valueRows, copy: true);
         if (plan->Slopes != null)
             tiles.Positions(positions);
 
@@ -33,62 +34,72 @@ internal static unsafe class AttentionForward
             {
                 float slope = plan->Slopes == null ? 0 : plan->Slopes[h];
                 bool plain = plan->SoftCap == 0 && slope == 0;
-                // Scores as they are once scaled; other forms are worked out in place first.
-                float scale = plain ? plan->Scale : 1;
-                new Span<float>(sums, count * width).Clear();
+                // Scores as they are once scaled; other forms are worked out in place first. Powers are of two.
+                float scale = (plain ? plan->Scale : 1) * AttentionScores.Log2E;
+                AttentionRows output = AttentionRows.Of(plan->Output, b, first, h, count, panel, outputs, copy: false);
                 new Span<float>(total, count).Clear();
                 new Span<float>(most, count).Fill(float.MinValue);
+                // Groups of rows that have sums by now.
+                uint begun = 0;
                 for (int interval = 0; interval < 2; interval++)
                 {
-                    (int start, int end) = tiles.OfTile(first, first + count, interval);
-                    for (int tile = start / Columns * Columns; tile < end; tile += Columns)
+                    (int start, int end) = tiles.OfRows(first, first + count, interval);
+                    for (int tile = start / panel * panel; tile < end; tile += Columns)
                     {
-                        int from = Math.Max(start - tile, 0), to = Math.Min(end - tile, Columns);
-                        tiles.Scores(plan->Query.At(b, first, h), (nint)plan->Query.TimeStride, count, k, panels, tile, tile + from, tile + to, scores);
-                        for (int r = 0; r < count; r++)
+                        for (int group0 = 0; group0 < count; group0 += kernel.Rows)
                         {
-                            float* row = scores + r * Columns;
-                            (int low, int high) = tiles.Of(first + r, interval);
-                            (low, high) = (Math.Max(low - tile, from), Math.Min(high - tile, to));
-                            if (low >= high)
-                            {
-                                new Span<float>(row + from, to - from).Clear();
+                            int rows = Math.Min(kernel.Rows, count - group0);
+                            (int from, int to) = tiles.OfRows(first + group0, first + group0 + rows, interval);
+                            (from, to) = (Math.Max(from - tile, 0), Math.Min(to - tile, Columns));
+                            if (from >= to)
                                 continue;
-                            }
-
-                            if (!plain)
-                                AttentionScores.Transform(row, low, high, plan->Scale, plan->SoftCap, slope, positions + tile, first + r, tanh);
-                            float greatest = AttentionScores.Max(row, low, high, scale, most[r]);
-                            if (greatest > most[r])
+                            tiles.Scores(plan->Query.At(b, first + group0, h), (nint)plan->Query.TimeStride, rows, k, panels, tile, tile + from, tile + to, scores);
+                            for (int i = 0; i < rows; i++)
                             {
-                                // What was summed so far was measured from a lower score.
-                                float shrink = MathF.Exp(most[r] - greatest);
-                                total[r] *= shrink;
-                                Multiply(sums + r * width, width, shrink);
-                                most[r] = greatest;
+                                float* row = scores + i * Columns;
+                                int r = group0 + i;
+                                (int low, int high) = tiles.Of(first + r, interval);
+                                (low, high) = (Math.Max(low - tile, from), Math.Min(high - tile, to));
+                                if (low >= high)
+                                {
+                                    new Span<float>(row + from, to - from).Clear();
+                                    continue;
+                                }
+
+                                if (!plain)
+                                    AttentionScores.Transform(row, low, high, plan->Scale, plan->SoftCap, slope, positions + tile, first + r, tanh);
+                                float greatest = AttentionScores.Max(row, low, high, scale, most[r]);
+                                if (greatest > most[r])
+                                {
+                                    // What was summed so far was measured from a lower score.
+                                    if (total[r] > 0)
+                                    {
+                                        float shrink = MathF.Exp((most[r] - greatest) / AttentionScores.Log2E);
+                                        total[r] *= shrink;
+                                        AttentionScores.Multiply(output.At(r), output.Width, shrink);
+                                    }
+
+                                    most[r] = greatest;
+                                }
+
+                                total[r] += AttentionScores.Powers(row, low, high, scale, greatest, from, to);
                             }
 
-                            total[r] += AttentionScores.Exponentials(row, low, high, scale, greatest, from, to);
+                            uint bit = 1u << (group0 / kernel.Rows);
+                            tiles.Product(scores + from, Columns, 1, rows, to - from, values.At(tile + from), values.StrideAt(tile + from), output.At(group0), output.StrideAt(group0), output.Width, (begun & bit) != 0);
+                            begun |= bit;
                         }
-
-                        AttentionTiles.Add(kernel, scores + from, Columns, 1, count, to - from, values + (long)(tile + from) * width, sums, width);
                     }
                 }
 
-                float* logs = plan->LogSumExp + ((long)b * plan->Query.Heads + h) * time + first;
                 for (int r = 0; r < count; r++)
-                {
-                    Multiply(sums + r * width, width, 1 / total[r]);
-                    new ReadOnlySpan<float>(sums + r * width, v).CopyTo(new Span<float>(plan->Output.At(b, first + r, h), v));
-                    logs[r] = most[r] + MathF.Log(total[r]);
-                }
+                    AttentionScores.Multiply(output.At(r), output.Width, 1 / total[r]);
+                output.Save(plan->Output, b, first, h, count);
+                // most was measured in powers of two.
+                Span<float> logs = new(plan->LogSumExp + ((long)b * plan->Query.Heads + h) * time + first, count);
+                TensorPrimitives.Log(new ReadOnlySpan<float>(total, count), logs);
+                TensorPrimitives.MultiplyAdd(new ReadOnlySpan<float>(most, count), 1 / AttentionScores.Log2E, logs, logs);
             }
         }
-    }
-
-    private static void Multiply(float* values, int count, float factor)
-    {
-        Span<float> span = new(values, count);
-        System.Numerics.Tensors.TensorPrimitives.Multiply(span, factor, span);
     }
 }

@@ -7,6 +7,7 @@ namespace Skiff.Tensors;
 /// <c>Multiply(dy, w, dx)</c> and <c>Multiply(dy.Transposed, x, dw, accumulate: true)</c>. B is packed into panels that a tile
 /// reads as one stream, A is read where it lies or packed block by block, and a tile of C stays in registers (Goto and van
 /// de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34:3; Van Zee and van de Geijn, "BLIS", 41:3).
+/// Weight gradients need no packing (<see cref="InPlaceProduct"/>).
 /// </summary>
 public static unsafe class MatrixProduct
 {
@@ -25,9 +26,6 @@ public static unsafe class MatrixProduct
 
     // A block of C (384 KiB) stays in the second level while the splits of K are added to it.
     private const int MostBlockColumns = 512;
-
-    // Steps of A that all panels of a block take in turn: their lines fit the first level even where rows are 1 KiB apart.
-    private const int PackedSteps = 16;
 
     // Below this many multiply-adds, a second thread costs more than it saves.
     private const long SmallestShared = 1 << 20;
@@ -66,6 +64,8 @@ public static unsafe class MatrixProduct
 
         if (a.ColumnStride == 1 && b.RowStride == 1 && Math.Min(c.Rows, c.Columns) <= MostSkinny)
             SkinnyProduct.Multiply(a, b, c, accumulate, TeamFor(c, a.Columns, team));
+        else if (a.RowStride == 1 && b.ColumnStride == 1)
+            InPlaceProduct.Multiply(a, b, c, accumulate, TeamFor(c, a.Columns, team), isa);
         else
             Blocked(a, b, c, accumulate, TeamFor(c, a.Columns, team), isa);
     }
@@ -171,17 +171,8 @@ public static unsafe class MatrixProduct
         {
             int length = Math.Min(plan->Steps, plan->Length - first);
             float* a = plan->A.Data + row * plan->A.RowStride + (plan->First + first) * plan->A.ColumnStride;
-            if (plan->PacksA)
-            {
-                // Where a step lies in one piece, all panels take theirs from it before its lines leave the cache.
-                int chunk = aRow == 1 ? PackedSteps : length;
-                for (int step = 0; step < length; step += chunk)
-                {
-                    int steps = Math.Min(chunk, length - step);
-                    for (int r = 0; r < rows; r += height)
-                        PanelPacking.Pack(a + r * aRow + step * aStep, aRow, aStep, Math.Min(height, rows - r), plan->A.Rows - row - r, steps, block + r / height * panelValues + step * height, height);
-                }
-            }
+            for (int r = 0; r < rows && plan->PacksA; r += height)
+                PanelPacking.Pack(a + r * aRow, aRow, aStep, Math.Min(height, rows - r), plan->A.Rows - row - r, length, block + r / height * panelValues, height);
 
             bool accumulate = plan->Accumulate || plan->First + first > 0;
             for (int panel = firstPanel; panel < endPanel; panel++)
@@ -208,16 +199,9 @@ public static unsafe class MatrixProduct
                     float* c = plan->C.Data + (row + r) * plan->C.RowStride + column;
                     (nint fromRow, nint fromStep) = plan->PacksA ? (1, height) : (aRow, aStep);
                     if (columns == width)
-                    {
-                        kernel.Tile(count)(length, from, fromRow, fromStep, b, bStep, c, cRow, accumulate);
-                        continue;
-                    }
-
-                    // The last columns: a whole tile is computed aside and its valid part moved.
-                    kernel.Tile(count)(length, from, fromRow, fromStep, b, bStep, tile, width, false);
-                    for (int i = 0; i < count; i++)
-                        for (int j = 0; j < columns; j++)
-                            c[i * cRow + j] = accumulate ? c[i * cRow + j] + tile[i * width + j] : tile[i * width + j];
+                        kernel.Tile(count)(length, from, fromRow, fromStep, b, bStep, c, cRow, accumulate, from, 0);
+                    else
+                        kernel.Edge(count, columns, length, from, fromRow, fromStep, b, c, cRow, accumulate, tile);
                 }
             }
         }

@@ -28,10 +28,13 @@ internal sealed unsafe class MicroKernel
         &MicroKernelPortable.Tile<Four>, &MicroKernelPortable.Tile<Five>, &MicroKernelPortable.Tile<Six>,
     ]);
 
-    private readonly delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, void>[] _tiles;
+    private readonly delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, float*, nint, void>[] _tiles;
 
-    private MicroKernel(int rows, int columns, delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, void>[] tiles)
+    private MicroKernel(int rows, int columns, delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, float*, nint, void>[] tiles)
         => (Rows, Columns, _tiles) = (rows, columns, tiles);
+
+    /// <summary>Steps from one line asked of memory to the next.</summary>
+    public const int AheadSteps = 4;
 
     /// <summary>Most rows of a tile.</summary>
     public int Rows { get; }
@@ -49,9 +52,22 @@ internal sealed unsafe class MicroKernel
 
     /// <summary>
     /// The form for a number of rows; its arguments are length, a with the strides of its rows and steps, b with the stride
-    /// of its steps, c with the stride of its rows, and whether to add to c.
+    /// of its steps, c with the stride of its rows, whether to add to c, and what to ask of memory meanwhile: one cache line
+    /// every <see cref="AheadSteps"/> steps, and the stride between them. More at a time would hold up the tile's own loads.
     /// </summary>
-    public delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, void> Tile(int rows) => _tiles[rows - 1];
+    public delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, float*, nint, void> Tile(int rows) => _tiles[rows - 1];
+
+    /// <summary>
+    /// <see cref="Tile"/> for columns that do not fill it: b is filled up to <see cref="Columns"/>, the tile is computed in room of
+    /// [<see cref="Rows"/>, <see cref="Columns"/>] and its valid part moved.
+    /// </summary>
+    public void Edge(int rows, int columns, nint length, float* a, nint aRow, nint aStep, float* b, float* c, nint cRow, bool accumulate, float* tile)
+    {
+        Tile(rows)(length, a, aRow, aStep, b, Columns, tile, Columns, false, b, 0);
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++)
+                c[i * cRow + j] = accumulate ? c[i * cRow + j] + tile[i * Columns + j] : tile[i * Columns + j];
+    }
 }
 
 /// <summary>A number of rows that the compiler knows.</summary>

@@ -12,7 +12,7 @@ internal static unsafe class MicroKernel256
 
     /// <inheritdoc cref="MicroKernel"/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile<TRows>(nint length, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate)
+    public static void Tile<TRows>(nint length, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate, float* ahead, nint aheadStep)
         where TRows : struct, IRowCount
     {
         // Three rows share a pointer: base, base + aRow, base + 2 aRow are address forms the processor has.
@@ -30,49 +30,55 @@ internal static unsafe class MicroKernel256
         Vector256<float> c3x = Vector256<float>.Zero, c3y = Vector256<float>.Zero;
         Vector256<float> c4x = Vector256<float>.Zero, c4y = Vector256<float>.Zero;
         Vector256<float> c5x = Vector256<float>.Zero, c5y = Vector256<float>.Zero;
-        for (; length > 0; length--)
+        while (length > 0)
         {
-            Vector256<float> bx = Vector256.Load(b), by = Vector256.Load(b + 8), value = Vector256.Create(*a0);
-            c0x = Vector256.FusedMultiplyAdd(value, bx, c0x);
-            c0y = Vector256.FusedMultiplyAdd(value, by, c0y);
-            if (TRows.Value > 1)
+            PanelPacking.Ahead(ahead);
+            ahead += aheadStep;
+            nint stop = Math.Max(0, length - MicroKernel.AheadSteps);
+            for (; length > stop; length--)
             {
-                value = Vector256.Create(a0[aRow]);
-                c1x = Vector256.FusedMultiplyAdd(value, bx, c1x);
-                c1y = Vector256.FusedMultiplyAdd(value, by, c1y);
-            }
+                Vector256<float> bx = Vector256.Load(b), by = Vector256.Load(b + 8), value = Vector256.Create(*a0);
+                c0x = Vector256.FusedMultiplyAdd(value, bx, c0x);
+                c0y = Vector256.FusedMultiplyAdd(value, by, c0y);
+                if (TRows.Value > 1)
+                {
+                    value = Vector256.Create(a0[aRow]);
+                    c1x = Vector256.FusedMultiplyAdd(value, bx, c1x);
+                    c1y = Vector256.FusedMultiplyAdd(value, by, c1y);
+                }
 
-            if (TRows.Value > 2)
-            {
-                value = Vector256.Create(a0[two]);
-                c2x = Vector256.FusedMultiplyAdd(value, bx, c2x);
-                c2y = Vector256.FusedMultiplyAdd(value, by, c2y);
-            }
+                if (TRows.Value > 2)
+                {
+                    value = Vector256.Create(a0[two]);
+                    c2x = Vector256.FusedMultiplyAdd(value, bx, c2x);
+                    c2y = Vector256.FusedMultiplyAdd(value, by, c2y);
+                }
 
-            if (TRows.Value > 3)
-            {
-                value = Vector256.Create(*a1);
-                c3x = Vector256.FusedMultiplyAdd(value, bx, c3x);
-                c3y = Vector256.FusedMultiplyAdd(value, by, c3y);
-            }
+                if (TRows.Value > 3)
+                {
+                    value = Vector256.Create(*a1);
+                    c3x = Vector256.FusedMultiplyAdd(value, bx, c3x);
+                    c3y = Vector256.FusedMultiplyAdd(value, by, c3y);
+                }
 
-            if (TRows.Value > 4)
-            {
-                value = Vector256.Create(a1[aRow]);
-                c4x = Vector256.FusedMultiplyAdd(value, bx, c4x);
-                c4y = Vector256.FusedMultiplyAdd(value, by, c4y);
-            }
+                if (TRows.Value > 4)
+                {
+                    value = Vector256.Create(a1[aRow]);
+                    c4x = Vector256.FusedMultiplyAdd(value, bx, c4x);
+                    c4y = Vector256.FusedMultiplyAdd(value, by, c4y);
+                }
 
-            if (TRows.Value > 5)
-            {
-                value = Vector256.Create(a1[two]);
-                c5x = Vector256.FusedMultiplyAdd(value, bx, c5x);
-                c5y = Vector256.FusedMultiplyAdd(value, by, c5y);
-            }
+                if (TRows.Value > 5)
+                {
+                    value = Vector256.Create(a1[two]);
+                    c5x = Vector256.FusedMultiplyAdd(value, bx, c5x);
+                    c5y = Vector256.FusedMultiplyAdd(value, by, c5y);
+                }
 
-            a0 += aStep;
-            a1 += aStep;
-            b += bStep;
+                a0 += aStep;
+                a1 += aStep;
+                b += bStep;
+            }
         }
 
         Put(c, c0x, c0y, accumulate);

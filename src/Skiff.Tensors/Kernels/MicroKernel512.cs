@@ -13,7 +13,7 @@ internal static unsafe class MicroKernel512
 
     /// <inheritdoc cref="MicroKernel"/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile<TRows>(nint length, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate)
+    public static void Tile<TRows>(nint length, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate, float* ahead, nint aheadStep)
         where TRows : struct, IRowCount
     {
         // Three rows share a pointer: base, base + aRow, base + 2 aRow are address forms the processor has.
@@ -38,93 +38,99 @@ internal static unsafe class MicroKernel512
         Vector512<float> c9x = Vector512<float>.Zero, c9y = Vector512<float>.Zero;
         Vector512<float> c10x = Vector512<float>.Zero, c10y = Vector512<float>.Zero;
         Vector512<float> c11x = Vector512<float>.Zero, c11y = Vector512<float>.Zero;
-        for (; length > 0; length--)
+        while (length > 0)
         {
-            Vector512<float> bx = Vector512.Load(b), by = Vector512.Load(b + 16), value = Vector512.Create(*a0);
-            c0x = Vector512.FusedMultiplyAdd(value, bx, c0x);
-            c0y = Vector512.FusedMultiplyAdd(value, by, c0y);
-            if (TRows.Value > 1)
+            PanelPacking.Ahead(ahead);
+            ahead += aheadStep;
+            nint stop = Math.Max(0, length - MicroKernel.AheadSteps);
+            for (; length > stop; length--)
             {
-                value = Vector512.Create(a0[aRow]);
-                c1x = Vector512.FusedMultiplyAdd(value, bx, c1x);
-                c1y = Vector512.FusedMultiplyAdd(value, by, c1y);
-            }
+                Vector512<float> bx = Vector512.Load(b), by = Vector512.Load(b + 16), value = Vector512.Create(*a0);
+                c0x = Vector512.FusedMultiplyAdd(value, bx, c0x);
+                c0y = Vector512.FusedMultiplyAdd(value, by, c0y);
+                if (TRows.Value > 1)
+                {
+                    value = Vector512.Create(a0[aRow]);
+                    c1x = Vector512.FusedMultiplyAdd(value, bx, c1x);
+                    c1y = Vector512.FusedMultiplyAdd(value, by, c1y);
+                }
 
-            if (TRows.Value > 2)
-            {
-                value = Vector512.Create(a0[two]);
-                c2x = Vector512.FusedMultiplyAdd(value, bx, c2x);
-                c2y = Vector512.FusedMultiplyAdd(value, by, c2y);
-            }
+                if (TRows.Value > 2)
+                {
+                    value = Vector512.Create(a0[two]);
+                    c2x = Vector512.FusedMultiplyAdd(value, bx, c2x);
+                    c2y = Vector512.FusedMultiplyAdd(value, by, c2y);
+                }
 
-            if (TRows.Value > 3)
-            {
-                value = Vector512.Create(*a1);
-                c3x = Vector512.FusedMultiplyAdd(value, bx, c3x);
-                c3y = Vector512.FusedMultiplyAdd(value, by, c3y);
-            }
+                if (TRows.Value > 3)
+                {
+                    value = Vector512.Create(*a1);
+                    c3x = Vector512.FusedMultiplyAdd(value, bx, c3x);
+                    c3y = Vector512.FusedMultiplyAdd(value, by, c3y);
+                }
 
-            if (TRows.Value > 4)
-            {
-                value = Vector512.Create(a1[aRow]);
-                c4x = Vector512.FusedMultiplyAdd(value, bx, c4x);
-                c4y = Vector512.FusedMultiplyAdd(value, by, c4y);
-            }
+                if (TRows.Value > 4)
+                {
+                    value = Vector512.Create(a1[aRow]);
+                    c4x = Vector512.FusedMultiplyAdd(value, bx, c4x);
+                    c4y = Vector512.FusedMultiplyAdd(value, by, c4y);
+                }
 
-            if (TRows.Value > 5)
-            {
-                value = Vector512.Create(a1[two]);
-                c5x = Vector512.FusedMultiplyAdd(value, bx, c5x);
-                c5y = Vector512.FusedMultiplyAdd(value, by, c5y);
-            }
+                if (TRows.Value > 5)
+                {
+                    value = Vector512.Create(a1[two]);
+                    c5x = Vector512.FusedMultiplyAdd(value, bx, c5x);
+                    c5y = Vector512.FusedMultiplyAdd(value, by, c5y);
+                }
 
-            if (TRows.Value > 6)
-            {
-                value = Vector512.Create(*a2);
-                c6x = Vector512.FusedMultiplyAdd(value, bx, c6x);
-                c6y = Vector512.FusedMultiplyAdd(value, by, c6y);
-            }
+                if (TRows.Value > 6)
+                {
+                    value = Vector512.Create(*a2);
+                    c6x = Vector512.FusedMultiplyAdd(value, bx, c6x);
+                    c6y = Vector512.FusedMultiplyAdd(value, by, c6y);
+                }
 
-            if (TRows.Value > 7)
-            {
-                value = Vector512.Create(a2[aRow]);
-                c7x = Vector512.FusedMultiplyAdd(value, bx, c7x);
-                c7y = Vector512.FusedMultiplyAdd(value, by, c7y);
-            }
+                if (TRows.Value > 7)
+                {
+                    value = Vector512.Create(a2[aRow]);
+                    c7x = Vector512.FusedMultiplyAdd(value, bx, c7x);
+                    c7y = Vector512.FusedMultiplyAdd(value, by, c7y);
+                }
 
-            if (TRows.Value > 8)
-            {
-                value = Vector512.Create(a2[two]);
-                c8x = Vector512.FusedMultiplyAdd(value, bx, c8x);
-                c8y = Vector512.FusedMultiplyAdd(value, by, c8y);
-            }
+                if (TRows.Value > 8)
+                {
+                    value = Vector512.Create(a2[two]);
+                    c8x = Vector512.FusedMultiplyAdd(value, bx, c8x);
+                    c8y = Vector512.FusedMultiplyAdd(value, by, c8y);
+                }
 
-            if (TRows.Value > 9)
-            {
-                value = Vector512.Create(*a3);
-                c9x = Vector512.FusedMultiplyAdd(value, bx, c9x);
-                c9y = Vector512.FusedMultiplyAdd(value, by, c9y);
-            }
+                if (TRows.Value > 9)
+                {
+                    value = Vector512.Create(*a3);
+                    c9x = Vector512.FusedMultiplyAdd(value, bx, c9x);
+                    c9y = Vector512.FusedMultiplyAdd(value, by, c9y);
+                }
 
-            if (TRows.Value > 10)
-            {
-                value = Vector512.Create(a3[aRow]);
-                c10x = Vector512.FusedMultiplyAdd(value, bx, c10x);
-                c10y = Vector512.FusedMultiplyAdd(value, by, c10y);
-            }
+                if (TRows.Value > 10)
+                {
+                    value = Vector512.Create(a3[aRow]);
+                    c10x = Vector512.FusedMultiplyAdd(value, bx, c10x);
+                    c10y = Vector512.FusedMultiplyAdd(value, by, c10y);
+                }
 
-            if (TRows.Value > 11)
-            {
-                value = Vector512.Create(a3[two]);
-                c11x = Vector512.FusedMultiplyAdd(value, bx, c11x);
-                c11y = Vector512.FusedMultiplyAdd(value, by, c11y);
-            }
+                if (TRows.Value > 11)
+                {
+                    value = Vector512.Create(a3[two]);
+                    c11x = Vector512.FusedMultiplyAdd(value, bx, c11x);
+                    c11y = Vector512.FusedMultiplyAdd(value, by, c11y);
+                }
 
-            a0 += aStep;
-            a1 += aStep;
-            a2 += aStep;
-            a3 += aStep;
-            b += bStep;
+                a0 += aStep;
+                a1 += aStep;
+                a2 += aStep;
+                a3 += aStep;
+                b += bStep;
+            }
         }
 
         Put(c, c0x, c0y, accumulate);

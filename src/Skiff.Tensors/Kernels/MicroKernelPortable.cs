@@ -12,7 +12,7 @@ internal static unsafe class MicroKernelPortable
 
     /// <inheritdoc cref="MicroKernel"/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile<TRows>(nint length, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate)
+    public static void Tile<TRows>(nint length, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate, float* ahead, nint aheadStep)
         where TRows : struct, IRowCount
     {
         // Three rows share a pointer: base, base + aRow, base + 2 aRow are address forms the processor has.
@@ -30,49 +30,55 @@ internal static unsafe class MicroKernelPortable
         Vector<float> c3x = Vector<float>.Zero, c3y = Vector<float>.Zero;
         Vector<float> c4x = Vector<float>.Zero, c4y = Vector<float>.Zero;
         Vector<float> c5x = Vector<float>.Zero, c5y = Vector<float>.Zero;
-        for (; length > 0; length--)
+        while (length > 0)
         {
-            Vector<float> bx = Vector.Load(b), by = Vector.Load(b + Vector<float>.Count), value = Vector.Create(*a0);
-            c0x = Vector.MultiplyAddEstimate(value, bx, c0x);
-            c0y = Vector.MultiplyAddEstimate(value, by, c0y);
-            if (TRows.Value > 1)
+            PanelPacking.Ahead(ahead);
+            ahead += aheadStep;
+            nint stop = Math.Max(0, length - MicroKernel.AheadSteps);
+            for (; length > stop; length--)
             {
-                value = Vector.Create(a0[aRow]);
-                c1x = Vector.MultiplyAddEstimate(value, bx, c1x);
-                c1y = Vector.MultiplyAddEstimate(value, by, c1y);
-            }
+                Vector<float> bx = Vector.Load(b), by = Vector.Load(b + Vector<float>.Count), value = Vector.Create(*a0);
+                c0x = Vector.MultiplyAddEstimate(value, bx, c0x);
+                c0y = Vector.MultiplyAddEstimate(value, by, c0y);
+                if (TRows.Value > 1)
+                {
+                    value = Vector.Create(a0[aRow]);
+                    c1x = Vector.MultiplyAddEstimate(value, bx, c1x);
+                    c1y = Vector.MultiplyAddEstimate(value, by, c1y);
+                }
 
-            if (TRows.Value > 2)
-            {
-                value = Vector.Create(a0[two]);
-                c2x = Vector.MultiplyAddEstimate(value, bx, c2x);
-                c2y = Vector.MultiplyAddEstimate(value, by, c2y);
-            }
+                if (TRows.Value > 2)
+                {
+                    value = Vector.Create(a0[two]);
+                    c2x = Vector.MultiplyAddEstimate(value, bx, c2x);
+                    c2y = Vector.MultiplyAddEstimate(value, by, c2y);
+                }
 
-            if (TRows.Value > 3)
-            {
-                value = Vector.Create(*a1);
-                c3x = Vector.MultiplyAddEstimate(value, bx, c3x);
-                c3y = Vector.MultiplyAddEstimate(value, by, c3y);
-            }
+                if (TRows.Value > 3)
+                {
+                    value = Vector.Create(*a1);
+                    c3x = Vector.MultiplyAddEstimate(value, bx, c3x);
+                    c3y = Vector.MultiplyAddEstimate(value, by, c3y);
+                }
 
-            if (TRows.Value > 4)
-            {
-                value = Vector.Create(a1[aRow]);
-                c4x = Vector.MultiplyAddEstimate(value, bx, c4x);
-                c4y = Vector.MultiplyAddEstimate(value, by, c4y);
-            }
+                if (TRows.Value > 4)
+                {
+                    value = Vector.Create(a1[aRow]);
+                    c4x = Vector.MultiplyAddEstimate(value, bx, c4x);
+                    c4y = Vector.MultiplyAddEstimate(value, by, c4y);
+                }
 
-            if (TRows.Value > 5)
-            {
-                value = Vector.Create(a1[two]);
-                c5x = Vector.MultiplyAddEstimate(value, bx, c5x);
-                c5y = Vector.MultiplyAddEstimate(value, by, c5y);
-            }
+                if (TRows.Value > 5)
+                {
+                    value = Vector.Create(a1[two]);
+                    c5x = Vector.MultiplyAddEstimate(value, bx, c5x);
+                    c5y = Vector.MultiplyAddEstimate(value, by, c5y);
+                }
 
-            a0 += aStep;
-            a1 += aStep;
-            b += bStep;
+                a0 += aStep;
+                a1 += aStep;
+                b += bStep;
+            }
         }
 
         Put(c, c0x, c0y, accumulate);

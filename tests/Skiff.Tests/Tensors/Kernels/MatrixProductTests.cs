@@ -41,6 +41,9 @@ public sealed unsafe class MatrixProductTests : IDisposable
         Check(path, random, 500, 300, 700, false, true, false, 0, 1, false);
         Check(path, random, 500, 300, 700, false, false, false, 0, 1, false);
         Check(path, random, 300, 260, 1030, true, false, true, 0, 1, false);
+        // A small result is shared out by ranges of the length, and those are added.
+        Check(path, random, 70, 53, 4200, true, false, true, 3, 1, true);
+        Check(path, random, 70, 53, 4200, true, false, false, 0, 1, false);
         Check(path, random, 200, 300, 1024, false, false, true, 0, 1, false);
         Check(path, random, 70, 9000, 130, false, true, true, 0, 1, false);
         Check(path, random, 3, 700, 300, false, true, true, 3, 1, true);
@@ -53,7 +56,7 @@ public sealed unsafe class MatrixProductTests : IDisposable
     public void BitsAreTheSameForAnyNumberOfThreads(string path)
     {
         Random random = new(9);
-        foreach ((int m, int n, int k, bool at, bool bt) in new[] { (400, 300, 600, false, true), (300, 410, 600, false, false), (260, 300, 1500, true, false), (5, 2000, 700, false, true), (40, 9000, 300, false, true) })
+        foreach ((int m, int n, int k, bool at, bool bt) in new[] { (400, 300, 600, false, true), (300, 410, 600, false, false), (260, 300, 1500, true, false), (45, 70, 4100, true, false), (700, 600, 300, true, false), (5, 2000, 700, false, true), (40, 9000, 300, false, true) })
         {
             Operand a = new(random, m, k, at, 0, 1), b = new(random, k, n, bt, 0, 1);
             float[]? first = null;
