@@ -7,17 +7,20 @@ namespace Skiff.Benchmarks;
 /// <summary>Interleaved timing, so that a slow moment of the machine hits all sides alike, and the tables' common parts.</summary>
 internal static class Bench
 {
+    /// <summary>The repository's folder.</summary>
+    public static string Repository()
+    {
+        DirectoryInfo? at = new(AppContext.BaseDirectory);
+        while (at is not null && !File.Exists(Path.Combine(at.FullName, "Skiff.slnx")))
+            at = at.Parent;
+        return at?.FullName ?? throw new InvalidInputException(AppContext.BaseDirectory, "folder", "does not lie in the repository");
+    }
+
     /// <summary>A file of the shared data: <c>SKIFF_DATA</c>, or <c>../shared/data</c> beside the repository.</summary>
     public static string DataFile(params string[] parts)
     {
-        string? folder = Environment.GetEnvironmentVariable("SKIFF_DATA");
-        for (DirectoryInfo? at = new(AppContext.BaseDirectory); folder is null && at is not null; at = at.Parent)
-        {
-            if (File.Exists(Path.Combine(at.FullName, "Skiff.slnx")))
-                folder = Path.GetFullPath(Path.Combine(at.FullName, "..", "shared", "data"));
-        }
-
-        string path = Path.Combine([folder ?? "", .. parts]);
+        string folder = Environment.GetEnvironmentVariable("SKIFF_DATA") ?? Path.GetFullPath(Path.Combine(Repository(), "..", "shared", "data"));
+        string path = Path.Combine([folder, .. parts]);
         return File.Exists(path) ? path : throw new InvalidInputException(path, "file", "not found: set SKIFF_DATA to the data folder");
     }
 

@@ -11,6 +11,7 @@ internal static class Program
         ["bpe-training"] = BpeTrainingBenchmark.Run,
         ["gemm"] = GemmBenchmark.Run,
         ["tokenizer"] = TokenizerBenchmark.Run,
+        ["wsd"] = WsdBenchmark.Run,
     };
 
     public static int Main(string[] args)

@@ -4,10 +4,11 @@ using Skiff.Tensors;
 namespace Skiff.Training;
 
 /// <summary>What one step found.</summary>
-/// <param name="Loss">Mean loss of its targets, nats.</param>
+/// <param name="Targets">Tokens that had something to foretell.</param>
+/// <param name="Loss">Mean loss of its targets, nats; NaN without any.</param>
 /// <param name="GradientNorm">Norm of all gradients before clipping.</param>
 /// <param name="ExpertBalance">Mean balance loss of the mixtures, 0 without any.</param>
-internal readonly record struct StepResult(double Loss, double GradientNorm, double ExpertBalance);
+internal readonly record struct StepResult(int Targets, double Loss, double GradientNorm, double ExpertBalance);
 
 /// <summary>
 /// One optimizer step: the batch in micro-batches, gradients added up and clipped, then the update. A loss or gradient that is no
@@ -38,10 +39,9 @@ internal sealed class TrainingStep(TrainingParameters parameters, Optimizer opti
                 balance += expert.Balance / (tape.ExpertLosses.Count * passes);
         }
 
-        loss /= Math.Max(1, count);
         double norm = Math.Sqrt(SquaredNorm.Compute(gradients, _team));
         if (double.IsFinite(loss) && double.IsFinite(norm))
             optimizer.Step(learningRate, step, clip > 0 && norm > clip ? (float)(clip / norm) : 1);
-        return new StepResult(loss, norm, balance);
+        return new StepResult(count, loss / count, norm, balance);
     }
 }

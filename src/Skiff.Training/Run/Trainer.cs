@@ -21,8 +21,8 @@ public sealed class Trainer : IDisposable
     private readonly DataLoader _loader;
     private readonly Validator _validator;
     private readonly StagedLearningRate _rate;
+    private readonly LossWatchdog _watchdog;
     private readonly double _peak;
-    private LossWatchdog _watchdog;
     private DecoderTape? _tape;
     private int _stage = -1;
     private long _done;
@@ -156,7 +156,7 @@ public sealed class Trainer : IDisposable
                 _seconds, watch.Elapsed.TotalSeconds / (_done - began) * (steps - _done), _stage);
             log.Write(json => RunMetrics.Write(json, metrics, result));
             _events.Step?.Invoke(metrics);
-            if (_watchdog.Check(result.Loss, result.GradientNorm) is { } wrong)
+            if (result.Targets > 0 && _watchdog.Check(result.Loss, result.GradientNorm) is { } wrong)
             {
                 log.Write(json => RunMetrics.WriteStop(json, _done, wrong));
                 throw new InvalidInputException(_folder.Path, $"step {_done}", wrong);
@@ -218,9 +218,7 @@ public sealed class Trainer : IDisposable
 
     private void EnterStage()
     {
-        int stage = 0;
-        while (stage + 1 < _setup.Stages.Count && _setup.Stages[stage + 1].FromStep <= _done)
-            stage++;
+        int stage = StageOf(_done + 1);
         if (stage == _stage)
             return;
         if (_stage >= 0)
@@ -229,6 +227,15 @@ public sealed class Trainer : IDisposable
         // One stage's memory goes before the next one's is taken.
         _tape?.Dispose();
         _tape = _setup.CreateTape(stage, _parameters);
+    }
+
+    // Of the run's first step, 1, and all others.
+    private int StageOf(long step)
+    {
+        int stage = 0;
+        while (stage + 1 < _setup.Stages.Count && _setup.Stages[stage + 1].FromStep < step)
+            stage++;
+        return stage;
     }
 
     private void Fill(Checkpoint? from)
@@ -257,7 +264,7 @@ public sealed class Trainer : IDisposable
 
     private Model CurrentModel()
     {
-        ModelConfig config = _setup.ConfigOf(Math.Max(_stage, 0));
+        ModelConfig config = _setup.ConfigOf(StageOf(_done));
         Func<string, Tensor> source = _setup.Lora is { } lora ? new LoraMerge(_parameters, lora).Parameter : name => _parameters[name].Value;
         return new Model(_folder.ModelPath, config, source, _ => TensorType.F32, () => _setup.Tokenizer, TensorType.F32) { Generation = _setup.Start?.Generation };
     }

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using CsCheck;
-using Skiff.Serving;
 using Skiff.Training;
 
 namespace Skiff.Tests.Serving;

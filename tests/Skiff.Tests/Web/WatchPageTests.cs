@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Skiff.Serving;
 using Skiff.Tests.Serving;
 
 namespace Skiff.Tests.Web;
