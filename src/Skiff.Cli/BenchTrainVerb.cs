@@ -83,6 +83,17 @@ internal static class BenchTrainVerb
             json.Figure("gflops_6n", Math.Round(step.Gflops6N, 1));
             json.Figure("share_of_peak", Math.Round(step.ShareOfPeak, 4));
             json.Figure("peak_rss_mb", Math.Round(step.PeakRssMb, 1));
+            json.WriteStartArray("operations");
+            foreach ((string operation, bool backward, double share) in step.Operations)
+            {
+                json.WriteStartObject();
+                json.WriteString("operation", operation);
+                json.WriteString("pass", Pass(backward));
+                json.Figure("share_of_time", Math.Round(share, 4));
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
             json.WriteEndObject();
         }
 
@@ -95,10 +106,19 @@ internal static class BenchTrainVerb
         output.WriteLine();
         Output.Table(output, ["step", "parameters>", "tokens/s>", "6N GFLOP/s>", "of peak>", "peak MB>"],
             [.. steps.Select(s => new[] { s.Name, $"{s.Params}", Text(s.TokensPerSecond), Text(s.Gflops6N), Share(s.ShareOfPeak), Text(s.PeakRssMb) })]);
+        foreach (StepFigures step in steps)
+        {
+            output.WriteLine();
+            double rest = 1 - step.Operations.Sum(o => o.Share);
+            Output.Table(output, [step.Name, "", "of time>"], [.. step.Operations.Select(o => new[] { o.Operation, Pass(o.Backward), Share(o.Share) }), ["optimizer, clipping", "", Share(rest)]]);
+        }
+
         output.WriteLine();
         Output.Table(output, ["product", "", "rows>", "inputs>", "outputs>", "GFLOP/s>", "of peak>"],
             [.. products.Select(p => new[] { p.Layer, p.Product, $"{p.Rows}", $"{p.Inputs}", $"{p.Outputs}", Text(p.Gflops), Share(p.Share) })]);
     }
+
+    private static string Pass(bool backward) => backward ? "backward" : "forward";
 
     private static string Text(double value) => value.ToString("0", CultureInfo.InvariantCulture);
 

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Skiff.Tensors;
 
 /// <summary>
@@ -27,6 +29,9 @@ public sealed unsafe partial class Tape : IDisposable
 
     /// <summary>Bytes of activations, gradients of activations and scratch room, once planned.</summary>
     public long ByteLength => sizeof(float) * (_plan?.Count ?? throw new InvalidOperationException("the tape is not planned"));
+
+    /// <summary>Where the time of every operation is added up, or null.</summary>
+    public OperationTimes? Times { get; set; }
 
     /// <summary>What is recorded from here on is a block.</summary>
     public void BeginBlock() => _block = _blocks++;
@@ -120,22 +125,28 @@ public sealed unsafe partial class Tape : IDisposable
     public void Forward()
     {
         Allocate();
-        for (int i = 0; i < _operations.Count; i++)
-            _schedule[i].Operation.Forward(_team);
+        Run(0, _operations.Count);
     }
 
     /// <summary>Runs backward what <see cref="Forward"/> ran: parameters' gradients grow.</summary>
     public void Backward()
     {
-        for (int i = _operations.Count; i < _schedule.Count; i++)
-        {
-            if (_schedule[i].Backward)
-                _schedule[i].Operation.Backward(_team);
-            else
-                _schedule[i].Operation.Forward(_team);
-        }
-
+        Run(_operations.Count, _schedule.Count);
         GC.KeepAlive(_memory);
+    }
+
+    private void Run(int from, int to)
+    {
+        for (int i = from; i < to; i++)
+        {
+            (Operation operation, bool backward) = _schedule[i];
+            long start = Times is null ? 0 : Stopwatch.GetTimestamp();
+            if (backward)
+                operation.Backward(_team);
+            else
+                operation.Forward(_team);
+            Times?.Add(operation, backward, Stopwatch.GetElapsedTime(start));
+        }
     }
 
     /// <summary>Gives the memory back at once rather than when nobody reaches the tape any more.</summary>

@@ -22,7 +22,9 @@ public sealed record ProductFigures(string Layer, string Product, int Rows, int 
 /// <param name="Gflops6N">6 N tokens a second, 10^9.</param>
 /// <param name="ShareOfPeak">Median share of the peak measured right before and after.</param>
 /// <param name="PeakRssMb">The most memory the process held during these steps, 10^6 bytes.</param>
-public sealed record StepFigures(string Name, long Params, double TokensPerSecond, double Gflops6N, double ShareOfPeak, double PeakRssMb);
+/// <param name="Operations">Where the time went: operation, pass, share of the steps' time; what is missing to 1 is clipping and the optimizer.</param>
+public sealed record StepFigures(
+    string Name, long Params, double TokensPerSecond, double Gflops6N, double ShareOfPeak, double PeakRssMb, IReadOnlyList<(string Operation, bool Backward, double Share)> Operations);
 
 /// <summary>
 /// Training measured against the machine's own limit in the same run: every measurement stands between two of the peak and is divided
@@ -55,6 +57,7 @@ public static class TrainingBenchmark
         Random random = new(1);
         int[] ids = new int[tokens], targets = new int[tokens], starts = new int[tokens];
         List<double> rates = [], shares = [];
+        double seconds = 0;
         ProcessMemory.ResetPeak();
         for (int round = -1; round < rounds; round++)
         {
@@ -63,10 +66,16 @@ public static class TrainingBenchmark
             double before = MachinePeak.Measure();
             long start = Stopwatch.GetTimestamp();
             step.Run(tape, ids, targets, starts, 1e-3, round + 2);
-            double rate = tokens / Stopwatch.GetElapsedTime(start).TotalSeconds, after = MachinePeak.Measure();
+            double spent = Stopwatch.GetElapsedTime(start).TotalSeconds, rate = tokens / spent, after = MachinePeak.Measure();
             report?.Invoke(round + 1);
             if (round < 0)
+            {
+                // What is compiled on first use counts for nothing.
+                tape.Times = new OperationTimes();
                 continue;
+            }
+
+            seconds += spent;
             peaks.Add(before);
             peaks.Add(after);
             rates.Add(rate);
@@ -74,7 +83,8 @@ public static class TrainingBenchmark
         }
 
         double median = Median(rates);
-        return new StepFigures($"llama, width {width}", config.ParameterCount, median, 6e-9 * config.ParameterCount * median, Median(shares), ProcessMemory.Peak / 1e6);
+        return new StepFigures($"llama, width {width}", config.ParameterCount, median, 6e-9 * config.ParameterCount * median, Median(shares), ProcessMemory.Peak / 1e6,
+            [.. tape.Times!.Seconds.Select(t => (t.Operation, t.Backward, t.Seconds / seconds))]);
     }
 
     /// <summary>The products of one model's step, at the tokens of its passes.</summary>

@@ -59,6 +59,13 @@ internal sealed partial class DecoderTape : IDisposable
     /// <summary>The loss of the last pass, and the factor on gradients.</summary>
     public TokenLoss Loss { get; }
 
+    /// <summary>Where the time of every operation is added up, or null.</summary>
+    public OperationTimes? Times
+    {
+        get => _tape.Times;
+        set => _tape.Times = value;
+    }
+
     /// <summary>The balance and z losses of each mixture of experts.</summary>
     public IReadOnlyList<ExpertLoss> ExpertLosses => _expertLosses;
 

@@ -89,6 +89,21 @@ public sealed class DecoderTapeTests
         Assert.True(kept.Parameters.Gradients.Floats().SequenceEqual(again.Parameters.Gradients.Floats()), name);
     }
 
+    // Places are shared: what another batch left behind must not show.
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void WhatLiesInTheMemoryDoesNotMatter(string name)
+    {
+        TapeModel model = new(name, batch: 2, recompute: true);
+        (int[], int[], int[]) batch = model.Batch(11, twoDocuments: true), other = model.Batch(12, twoDocuments: false);
+        double first = model.Run(batch, gradients: true);
+        float[] gradients = model.Parameters.Gradients.Floats().ToArray();
+        model.Run(other, gradients: true);
+        model.Parameters.Gradients.Floats().Clear();
+        Assert.Equal(first, model.Run(batch, gradients: true));
+        Assert.True(model.Parameters.Gradients.Floats().SequenceEqual(gradients), name);
+    }
+
     [Fact]
     public void RecomputationNeedsLessMemory()
     {
