@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
 using System.Text;
 using Skiff.Models;
 
@@ -16,12 +14,10 @@ internal sealed class DocumentEncoder(Tokenizer tokenizer, TokenShardOptions opt
     {
         Workspace workspace = tokenizer.Engine.Rent();
         int start = 0;
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
         foreach (int end in batch.TextEnds)
         {
             ReadOnlySpan<byte> text = batch.Text.AsSpan(start, end - start);
-            SHA256.HashData(text, hash);
-            batch.Hashes.Add(BinaryPrimitives.ReadUInt32BigEndian(hash));
+            batch.Hashes.Add(HeldOut.Hash(text));
             if (_first is int bos)
                 workspace.Append(bos);
             tokenizer.Engine.Encode(Encoding.UTF8.GetString(text), workspace, addSpecial: false, parseSpecial: false);
