@@ -2,7 +2,7 @@ using Skiff.Tensors;
 
 namespace Skiff.Benchmarks;
 
-/// <summary><c>dotnet run -c Release --project bench/Skiff.Benchmarks -- NAME</c> measures and prints a Markdown table.</summary>
+/// <summary><c>dotnet run -c Release --project bench/Skiff.Benchmarks -- NAME [ARGUMENT...]</c> measures and prints a Markdown table.</summary>
 internal static class Program
 {
     private static readonly Dictionary<string, Action> s_benchmarks = new(StringComparer.Ordinal)
@@ -14,11 +14,22 @@ internal static class Program
         ["wsd"] = WsdBenchmark.Run,
     };
 
+    private static readonly Dictionary<string, Action<string[]>> s_withArguments = new(StringComparer.Ordinal)
+    {
+        ["text-compression"] = TextCompressionBenchmark.Run,
+    };
+
     public static int Main(string[] args)
     {
-        if (args.Length != 1 || !s_benchmarks.TryGetValue(args[0], out Action? run))
+        Action? run = args switch
         {
-            Console.Error.WriteLine($"usage: Skiff.Benchmarks {string.Join('|', s_benchmarks.Keys)}");
+            [string name] when s_benchmarks.TryGetValue(name, out Action? plain) => plain,
+            [string name, .. string[] rest] when s_withArguments.TryGetValue(name, out Action<string[]>? withArguments) => () => withArguments(rest),
+            _ => null,
+        };
+        if (run is null)
+        {
+            Console.Error.WriteLine($"usage: Skiff.Benchmarks {string.Join('|', s_benchmarks.Keys)}|text-compression [FILE...] [--held-out SHARE]");
             return 2;
         }
 

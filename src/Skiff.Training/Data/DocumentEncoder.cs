@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
 using System.Text;
 using Skiff.Models;
 
@@ -36,9 +34,7 @@ internal sealed class DocumentEncoder(Tokenizer tokenizer, ChatTemplate? templat
 
     private void Encode(ReadOnlySpan<byte> text, Workspace workspace, DocumentBatch batch)
     {
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(text, hash);
-        batch.Hashes.Add(BinaryPrimitives.ReadUInt32BigEndian(hash));
+        batch.Hashes.Add(HeldOut.Hash(text));
         batch.TextBytes.Add((uint)text.Length);
         if (_first is int bos)
             workspace.Append(bos);

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Globalization;
+using System.Security.Cryptography;
 using Skiff.Tensors;
 
 namespace Skiff.Training;
@@ -18,6 +20,14 @@ internal readonly struct HeldOut
             throw new InvalidInputException("held-out share", share.ToString(CultureInfo.InvariantCulture), "must be from 0 to 1");
         _limit = (ulong)(share * (1UL << 32));
         _below = split == DataSplit.HeldOut;
+    }
+
+    /// <summary>The upper 32 bits of a text's SHA-256.</summary>
+    public static uint Hash(ReadOnlySpan<byte> text)
+    {
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(text, hash);
+        return BinaryPrimitives.ReadUInt32BigEndian(hash);
     }
 
     /// <summary>Whether this side holds the document with such a hash.</summary>
