@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
 using System.Text.Json;
 using Skiff.Models;
 using Skiff.Tensors;
@@ -78,8 +76,7 @@ internal sealed class ChatRecord
         }
 
         Extra = extra;
-        byte[] hash = SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(messages));
-        Hash = BinaryPrimitives.ReadUInt32BigEndian(hash);
+        Hash = HeldOut.Hash(JsonSerializer.SerializeToUtf8Bytes(messages));
     }
 
     /// <summary>Whether a message is the assistant's.</summary>
