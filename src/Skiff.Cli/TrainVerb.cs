@@ -79,7 +79,7 @@ internal static class TrainVerb
             throw new InvalidInputException(path, "--decay-at", $"there is no checkpoint of step {step}; there are {(run.Checkpoints() is { Count: > 0 } steps ? string.Join(", ", steps) : "none")} (checkpoint.keep says how many stay)");
         Recipe recipe = run.ReadRecipe([]).DecayAt(step, decaySteps) with { Output = $"{Path.TrimEndingDirectorySeparator(path)}-decay-{step}" };
         // Changes come last, over what the branch has made of the recipe.
-        return new(sets.Length == 0 ? recipe : Recipe.Parse(recipe.ToYaml(), source, sets), source, false, Checkpoint.Open(run.CheckpointPath(step)), run.TokenizerPath);
+        return new(sets.Length == 0 ? recipe : Recipe.Parse(recipe.ToYaml(), source, sets), source, false, Checkpoint.Open(run.CheckpointPath(step)), RunFolder.TrainedTokenizer(run.Path));
     }
 
     // A run that goes on must be the one that was begun.
@@ -106,5 +106,5 @@ internal static class TrainVerb
         },
     };
 
-    private sealed record Start(Recipe Recipe, string Source, bool Resumes, Checkpoint? From = null, string Tokenizer = "");
+    private sealed record Start(Recipe Recipe, string Source, bool Resumes, Checkpoint? From = null, string? Tokenizer = null);
 }

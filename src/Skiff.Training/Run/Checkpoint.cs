@@ -8,11 +8,12 @@ namespace Skiff.Training;
 
 /// <summary>
 /// A moment of a run: a model folder with <c>optimizer.safetensors</c> and <c>state.json</c> beside the weights. The state names every
-/// other file with its length and SHA-256, so that a checkpoint that was cut short or damaged is known for it.
+/// other file with its length and SHA-256, and <c>state.json.sha256</c> (as <c>sha256sum</c> writes it) the state's own, so that a
+/// checkpoint that was cut short or damaged anywhere is known for it.
 /// </summary>
 public sealed class Checkpoint
 {
-    internal const string StateFile = "state.json", OptimizerFile = "optimizer.safetensors";
+    internal const string StateFile = "state.json", SumFile = "state.json.sha256", OptimizerFile = "optimizer.safetensors";
 
     private static readonly JsonSerializerOptions s_options = new()
     {
@@ -43,7 +44,10 @@ public sealed class Checkpoint
         CheckpointState state;
         try
         {
-            state = JsonSerializer.Deserialize<CheckpointState>(File.ReadAllBytes(stateFile), s_options) ?? throw new JsonException("is null");
+            byte[] bytes = File.ReadAllBytes(stateFile);
+            if (File.ReadAllText(System.IO.Path.Combine(path, SumFile)) != SumOf(bytes))
+                throw new InvalidInputException(stateFile, "checkpoint", $"is damaged: its SHA-256 is not the one in {SumFile}");
+            state = JsonSerializer.Deserialize<CheckpointState>(bytes, s_options) ?? throw new JsonException("is null");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or JsonException)
         {
@@ -69,31 +73,25 @@ public sealed class Checkpoint
     /// <param name="optimizer">The optimizer's arrays.</param>
     /// <param name="state">Where the run stands; the files are filled in.</param>
     /// <exception cref="InvalidInputException">It cannot be written: nothing of it stays.</exception>
-    internal static void Write(string path, Model model, IEnumerable<(string Name, Tensor Tensor)> optimizer, CheckpointState state)
+    internal static void Write(string path, Model model, IEnumerable<(string Name, Tensor Tensor)> optimizer, CheckpointState state) => Place(path, place =>
     {
-        string temporary = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path)!, $".{System.IO.Path.GetFileName(path)}.tmp");
-        try
-        {
-            Directory.CreateDirectory(temporary);
-            ModelWriter.Write(model, temporary, TensorType.F32);
-            SafetensorsWriter.Write(System.IO.Path.Combine(temporary, OptimizerFile), optimizer.Select(o => TensorEntry.Of(o.Name, o.Tensor)));
-            Dictionary<string, CheckpointFile> files = Directory.EnumerateFiles(temporary).Order(StringComparer.Ordinal)
-                .ToDictionary(file => System.IO.Path.GetFileName(file), file => new CheckpointFile(new FileInfo(file).Length, HashOf(file)));
-            AtomicFile.WriteBytes(System.IO.Path.Combine(temporary, StateFile), JsonSerializer.SerializeToUtf8Bytes(state with { Files = files }, s_options));
-            // One of this step that is there was found not to be whole.
-            if (Directory.Exists(path))
-                Directory.Delete(path, recursive: true);
-            Directory.Move(temporary, path);
-        }
-        catch (Exception e)
-        {
-            if (Directory.Exists(temporary))
-                Directory.Delete(temporary, recursive: true);
-            if (e is IOException or UnauthorizedAccessException)
-                throw new InvalidInputException(path, "checkpoint", $"cannot be written: {e.Message}", e);
-            throw;
-        }
-    }
+        ModelWriter.Write(model, place, TensorType.F32);
+        SafetensorsWriter.Write(System.IO.Path.Combine(place, OptimizerFile), optimizer.Select(o => TensorEntry.Of(o.Name, o.Tensor)));
+        Dictionary<string, CheckpointFile> files = Directory.EnumerateFiles(place).Order(StringComparer.Ordinal)
+            .ToDictionary(file => System.IO.Path.GetFileName(file), file => new CheckpointFile(new FileInfo(file).Length, HashOf(file)));
+        byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(state with { Files = files }, s_options);
+        AtomicFile.WriteBytes(System.IO.Path.Combine(place, StateFile), bytes);
+        AtomicFile.WriteText(System.IO.Path.Combine(place, SumFile), SumOf(bytes));
+    });
+
+    /// <summary>The same checkpoint in another place.</summary>
+    /// <exception cref="InvalidInputException">It cannot be written: nothing of it stays.</exception>
+    internal void CopyTo(string path) => Place(path, place =>
+    {
+        Directory.CreateDirectory(place);
+        foreach (string name in State.Files.Keys.Append(StateFile).Append(SumFile))
+            File.Copy(System.IO.Path.Combine(Path, name), System.IO.Path.Combine(place, name));
+    });
 
     /// <summary>The optimizer's arrays, copied into those given.</summary>
     /// <exception cref="InvalidInputException">One is missing or has another shape: the recipe's optimizer is not the run's.</exception>
@@ -108,6 +106,32 @@ public sealed class Checkpoint
             source.Floats().CopyTo(tensor.Floats());
         }
     }
+
+    // Fills a folder beside the place and moves it there.
+    private static void Place(string path, Action<string> fill)
+    {
+        string run = System.IO.Path.GetDirectoryName(path)!, temporary = System.IO.Path.Combine(run, $".{System.IO.Path.GetFileName(path)}.tmp");
+        try
+        {
+            fill(temporary);
+            // One of this step that is there was found not to be whole.
+            if (Directory.Exists(path))
+                Directory.Delete(path, recursive: true);
+            Directory.Move(temporary, path);
+        }
+        catch (Exception e)
+        {
+            if (Directory.Exists(temporary))
+                Directory.Delete(temporary, recursive: true);
+            string? reason = e is InvalidInputException refused ? refused.Problem : e is IOException or UnauthorizedAccessException ? $"cannot be written: {e.Message}" : null;
+            if (reason is null)
+                throw;
+            throw new InvalidInputException(path, "checkpoint", $"{reason}; when that is mended, 'skiff train --resume {run}' goes on from the checkpoint before", e);
+        }
+    }
+
+    // A line of sha256sum.
+    private static string SumOf(ReadOnlySpan<byte> state) => $"{Convert.ToHexStringLower(SHA256.HashData(state))}  {StateFile}\n";
 
     private static string HashOf(string file)
     {

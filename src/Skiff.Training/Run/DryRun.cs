@@ -26,7 +26,7 @@ public sealed record DryRun(
     /// <exception cref="InvalidInputException">The recipe cannot be honoured.</exception>
     public static DryRun Of(Recipe recipe, string source, CancellationToken stop = default)
     {
-        TrainingSetup setup = TrainingSetup.Resolve(recipe, source, RunFolder.TokenizerPathOf(recipe.Output), trains: false, new TrainingEvents(), stop);
+        TrainingSetup setup = TrainingSetup.Resolve(recipe, source, RunFolder.TrainedTokenizer(recipe.Output), trainTo: null, new TrainingEvents(), stop);
         long bytes = recipe.Data.Sum(data => DocumentReader.Find(data.Files, data.Format).Sum(file => new FileInfo(file).Length));
         ModelConfig config = setup.Config;
         double peak = MachinePeak.Best(5), operations = 0;

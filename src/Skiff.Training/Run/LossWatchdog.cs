@@ -24,7 +24,7 @@ internal sealed class LossWatchdog(RecipeWatchdog options, WatchdogState state)
     public string? Check(double loss, double gradientNorm)
     {
         if (!double.IsFinite(loss) || !double.IsFinite(gradientNorm))
-            return $"the {(double.IsFinite(loss) ? "gradient" : "loss")} is no number: lower optimizer.learning_rate or raise schedule.warmup_steps; the last checkpoint is from before";
+            return $"the {(double.IsFinite(loss) ? "gradient" : "loss")} is no number: lower optimizer.learning_rate or raise schedule.warmup_steps; what was saved is from before";
         _average = _average is { } average ? Keep * average + (1 - Keep) * loss : loss;
         _best = Math.Min(_best ?? double.MaxValue, _average.Value);
         _above = options.Spike > 0 && _average > _best + options.Spike ? _above + 1 : 0;

@@ -12,12 +12,17 @@ public sealed record MemoryNeed(long Parameters, long Gradients, long Optimizer,
     /// <summary>All together.</summary>
     public long Total => Parameters + Gradients + Optimizer + Activations;
 
-    /// <summary>Refuses a run that this machine cannot hold.</summary>
-    /// <exception cref="InvalidInputException">There is less memory.</exception>
+    // Gradients lie in one piece of memory whose places are counted in 32 bits.
+    private const long MostParameters = int.MaxValue;
+
+    /// <summary>Refuses a run that this machine, or the trainer on any machine, cannot hold.</summary>
+    /// <exception cref="InvalidInputException">There is less memory, or there are too many parameters.</exception>
     internal void Check(string source)
     {
         long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (Total > available)
-            throw new InvalidInputException(source, "memory", $"the run needs {Total / 1e9:0.0} GB and the machine has {available / 1e9:0.0} GB: lower micro_batch_size or context_length, or set recompute: true");
+            throw new InvalidInputException(source, "memory", $"the run needs {Total / 1e9:0.0} GB and the machine has {available / 1e9:0.0} GB: make the model smaller, lower micro_batch_size or context_length, or set recompute: true");
+        if (Gradients / sizeof(float) > MostParameters)
+            throw new InvalidInputException(source, "model", $"its {Gradients / sizeof(float)} parameters are more than the {MostParameters} that can be trained at once: make it smaller, or train additions by lora");
     }
 }

@@ -14,8 +14,9 @@ public sealed partial class RunFolder
     private const string RecipeFile = "recipe.yaml";
 
     private readonly FileStream? _lock;
+    private readonly bool _made;
 
-    private RunFolder(string path, FileStream? held) => (Path, _lock) = (path, held);
+    private RunFolder(string path, FileStream? held, bool made = false) => (Path, _lock, _made) = (path, held, made);
 
     /// <summary>Where it is.</summary>
     public string Path { get; }
@@ -29,7 +30,13 @@ public sealed partial class RunFolder
     /// <summary>The tokenizer that was trained for the run, where one was.</summary>
     public string TokenizerPath => TokenizerPathOf(Path);
 
-    internal static string TokenizerPathOf(string path) => System.IO.Path.Combine(path, "tokenizer");
+    private static string TokenizerPathOf(string path) => System.IO.Path.Combine(path, "tokenizer");
+
+    /// <summary>
+    /// The tokenizer that was trained for the run of a folder, or null. What lies there without a recipe is of a beginning that was
+    /// interrupted or refused: it may be for another recipe, and counts for nothing.
+    /// </summary>
+    public static string? TrainedTokenizer(string path) => Exists(path) && Directory.Exists(TokenizerPathOf(path)) ? TokenizerPathOf(path) : null;
 
     /// <summary>Whether a folder holds a run.</summary>
     public static bool Exists(string path) => File.Exists(System.IO.Path.Combine(path, RecipeFile));
@@ -46,9 +53,10 @@ public sealed partial class RunFolder
     {
         try
         {
+            bool made = !Directory.Exists(path);
             Directory.CreateDirectory(path);
             FileStream held = new(System.IO.Path.Combine(path, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            RunFolder folder = new(path, held);
+            RunFolder folder = new(path, held, made);
             folder.RemoveTemporaries();
             return folder;
         }
@@ -60,6 +68,14 @@ public sealed partial class RunFolder
 
     /// <summary>Lets other processes write to it.</summary>
     public void End() => _lock?.Dispose();
+
+    /// <summary>The same where the run could not begin; a folder that was made for it goes.</summary>
+    public void Abandon()
+    {
+        End();
+        if (_made && !Exists(Path))
+            Directory.Delete(Path, recursive: true);
+    }
 
     /// <summary>Saves the recipe as it was understood.</summary>
     public void WriteRecipe(Recipe recipe) => AtomicFile.WriteText(System.IO.Path.Combine(Path, RecipeFile), recipe.ToYaml());
@@ -75,28 +91,35 @@ public sealed partial class RunFolder
         [.. Directory.EnumerateDirectories(Path, "step-*").Select(folder => CheckpointName().Match(System.IO.Path.GetFileName(folder)))
             .Where(match => match.Success).Select(match => long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)).Order()];
 
-    /// <summary>The newest checkpoint that is whole, or null; what is not is told and passed over.</summary>
+    /// <summary>The newest checkpoint that is whole, or null where there is none at all; what is not whole is told and passed over.</summary>
+    /// <exception cref="InvalidInputException">There are some and none is whole: whether to lose the run is for its owner to say.</exception>
     public Checkpoint? Newest(Action<string> note)
     {
-        foreach (long step in Checkpoints().Reverse())
+        IReadOnlyList<long> steps = Checkpoints();
+        for (int i = steps.Count - 1; i >= 0; i--)
         {
             try
             {
-                return Checkpoint.Open(CheckpointPath(step));
+                return Checkpoint.Open(CheckpointPath(steps[i]));
             }
             catch (InvalidInputException e)
             {
-                note($"{e.Message}; the checkpoint before it is used");
+                note(i > 0 ? $"{e.Message}; the checkpoint before it is used" : e.Message);
             }
         }
 
-        return null;
+        return steps.Count == 0 ? null : throw new InvalidInputException(
+            Path, "checkpoint", $"none of the {steps.Count} that are here is whole ({string.Join(", ", steps)}): restore one, or remove the folder to begin anew");
     }
 
-    /// <summary>Removes all but the last checkpoints and the best one.</summary>
-    public void Thin(int keep, long? best)
+    /// <summary>Removes all but the last checkpoints up to the newest, and the best one.</summary>
+    /// <param name="keep">How many of the last stay.</param>
+    /// <param name="best">The step of the best one, or null.</param>
+    /// <param name="newest">The step saved last. What lies behind it was found not to be whole when the run went on.</param>
+    public void Thin(int keep, long? best, long newest)
     {
-        foreach (long step in Checkpoints().SkipLast(keep).Where(step => step != best))
+        IReadOnlyList<long> steps = Checkpoints();
+        foreach (long step in steps.Where(step => step > newest).Concat(steps.Where(step => step <= newest).SkipLast(keep).Where(step => step != best)))
         {
             // Without its state it counts no more, should the removal be interrupted.
             File.Delete(System.IO.Path.Combine(CheckpointPath(step), Checkpoint.StateFile));
@@ -107,9 +130,18 @@ public sealed partial class RunFolder
     // What a killed process was writing.
     private void RemoveTemporaries()
     {
-        foreach (string folder in Directory.EnumerateDirectories(Path, ".step-*.tmp").Concat(Directory.EnumerateDirectories(Path, ".model.*.tmp")))
-            Directory.Delete(folder, recursive: true);
+        foreach (FileSystemInfo left in new DirectoryInfo(Path).EnumerateFileSystemInfos(".*.tmp").Where(left => TemporaryName().IsMatch(left.Name)))
+        {
+            if (left is DirectoryInfo folder)
+                folder.Delete(recursive: true);
+            else
+                left.Delete();
+        }
     }
+
+    // A model's folder is filled under a name made from the one that it gets, which may be temporary itself.
+    [GeneratedRegex(@"^\.+(step-\d+|model|tokenizer|recipe\.yaml|metrics\.jsonl)\.(.+\.)?tmp$")]
+    private static partial Regex TemporaryName();
 
     [GeneratedRegex(@"^step-(\d{6,18})$")]
     private static partial Regex CheckpointName();

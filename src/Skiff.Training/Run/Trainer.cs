@@ -25,7 +25,7 @@ public sealed class Trainer : IDisposable
     private readonly double _peak;
     private DecoderTape? _tape;
     private int _stage = -1;
-    private long _done;
+    private long _done, _saved = -1;
     private double _seconds;
     private (long Step, double Loss)? _best;
 
@@ -33,10 +33,10 @@ public sealed class Trainer : IDisposable
     {
         (_setup, _folder, _events) = (setup, folder, events);
         Recipe recipe = setup.Recipe;
-        _data = TrainingData.Build(recipe, setup.Source, setup.Tokenizer, events, stop);
         MemoryNeed need = NeedOf(setup);
         events.Note?.Invoke(Describe(setup, need));
         need.Check(setup.Source);
+        _data = TrainingData.Build(recipe, setup.Source, setup.Tokenizer, events, stop);
         _parameters = new TrainingParameters(setup.Parameters, setup.Trains);
         _optimizer = setup.CreateOptimizer(_parameters);
         _step = new TrainingStep(_parameters, _optimizer, recipe.Optimizer.Clip);
@@ -44,7 +44,15 @@ public sealed class Trainer : IDisposable
         _rate = recipe.LearningRateFactor();
         _watchdog = new LossWatchdog(recipe.Watchdog, from?.State.Watchdog ?? new WatchdogState(null, null, 0));
         DataLoaderOptions options = recipe.DataLoaderOptions();
-        _loader = new DataLoader(_data.Sources, from is null ? options : options with { PieceLength = from.State.Data.PieceLength }, from?.State.Data);
+        try
+        {
+            _loader = new DataLoader(_data.Sources, from is null ? options : options with { PieceLength = from.State.Data.PieceLength }, from?.State.Data);
+        }
+        catch (InvalidInputException e) when (from is not null)
+        {
+            throw e.From(from.Path);
+        }
+
         Fill(from);
         _peak = MachinePeak.Best(5);
         if (_validator.Tokens == 0 && recipe.Validation.Tokens > 0)
@@ -73,7 +81,7 @@ public sealed class Trainer : IDisposable
     {
         if (RunFolder.Exists(recipe.Output))
             throw new InvalidInputException(recipe.Output, "run", "a run is here already: --resume auto goes on with it, --set output=... begins another");
-        return Open(recipe, source, RunFolder.Begin(recipe.Output), _ => null, events, stop);
+        return Open(recipe, source, null, events, stop);
     }
 
     /// <summary>Goes on with a run from its newest checkpoint that is whole, or from its beginning where none is.</summary>
@@ -83,38 +91,51 @@ public sealed class Trainer : IDisposable
     /// <param name="stop">Stops reading and tokenising.</param>
     /// <exception cref="InvalidInputException">The recipe or the run cannot be used.</exception>
     public static Trainer Resume(Recipe recipe, string source, TrainingEvents events, CancellationToken stop = default) =>
-        Open(recipe, source, RunFolder.Begin(recipe.Output), folder => folder.Newest(line => events.Note?.Invoke(line)), events, stop);
+        Open(recipe, source, null, events, stop);
 
-    /// <summary>Begins a run at a checkpoint of another, with a recipe of its own.</summary>
+    /// <summary>
+    /// Begins a run at a checkpoint of another, with a recipe of its own. The branch keeps a copy of it, so that it can begin anew
+    /// whatever becomes of the other run.
+    /// </summary>
     /// <param name="recipe">The branch's recipe; its output must be new.</param>
     /// <param name="source">Its file, for messages.</param>
     /// <param name="from">The checkpoint.</param>
-    /// <param name="tokenizer">The tokenizer trained for the other run, or a folder that is not there.</param>
+    /// <param name="tokenizer">The tokenizer trained for the other run, or null.</param>
     /// <param name="events">Told what happens.</param>
     /// <param name="stop">Stops reading and tokenising.</param>
     /// <exception cref="InvalidInputException">The recipe cannot be honoured, or its folder holds a run.</exception>
-    public static Trainer Branch(Recipe recipe, string source, Checkpoint from, string tokenizer, TrainingEvents events, CancellationToken stop = default)
+    public static Trainer Branch(Recipe recipe, string source, Checkpoint from, string? tokenizer, TrainingEvents events, CancellationToken stop = default)
     {
         if (RunFolder.Exists(recipe.Output))
             throw new InvalidInputException(recipe.Output, "run", "a run is here already: --resume goes on with it, --set output=... begins another");
-        RunFolder folder = RunFolder.Begin(recipe.Output);
-        if (Directory.Exists(tokenizer) && !Directory.Exists(folder.TokenizerPath))
-            Tokenizer.Load(tokenizer).Save(folder.TokenizerPath);
-        return Open(recipe, source, folder, _ => from, events, stop);
+        return Open(recipe, source, (from, tokenizer), events, stop);
     }
 
-    private static Trainer Open(Recipe recipe, string source, RunFolder folder, Func<RunFolder, Checkpoint?> find, TrainingEvents events, CancellationToken stop)
+    private static Trainer Open(Recipe recipe, string source, (Checkpoint From, string? Tokenizer)? branch, TrainingEvents events, CancellationToken stop)
     {
+        RunFolder folder = RunFolder.Begin(recipe.Output);
         try
         {
-            TrainingSetup setup = TrainingSetup.Resolve(recipe, source, folder.TokenizerPath, trains: true, events, stop);
-            Trainer trainer = new(setup, folder, find(folder), events, stop);
+            if (branch is null && !RunFolder.Exists(folder.Path) && folder.Checkpoints().Count > 0)
+                throw new InvalidInputException(folder.Path, "recipe.yaml", "is missing, and checkpoints of a run are here: restore it, or name another output");
+            string? trained = branch is null ? RunFolder.TrainedTokenizer(folder.Path) : branch.Value.Tokenizer;
+            TrainingSetup setup = TrainingSetup.Resolve(recipe, source, trained, folder.TokenizerPath, events, stop);
+            Checkpoint? from = branch is null ? folder.Newest(line => events.Note?.Invoke(line)) : branch.Value.From;
+            Trainer trainer = new(setup, folder, from, events, stop);
+            if (branch is not null)
+            {
+                branch.Value.From.CopyTo(folder.CheckpointPath(branch.Value.From.Step));
+                if (trained is not null)
+                    AtomicFolder.Write(folder.TokenizerPath, Tokenizer.Load(trained).Save);
+            }
+
+            // Comes last: a folder with a recipe holds a run that has begun.
             folder.WriteRecipe(recipe);
             return trainer;
         }
         catch
         {
-            folder.End();
+            folder.Abandon();
             throw;
         }
     }
@@ -138,7 +159,7 @@ public sealed class Trainer : IDisposable
         {
             if (stop.IsCancellationRequested)
             {
-                if (!_folder.Checkpoints().Contains(_done))
+                if (_saved != _done)
                     Save();
                 stop.ThrowIfCancellationRequested();
             }
@@ -162,7 +183,7 @@ public sealed class Trainer : IDisposable
                 throw new InvalidInputException(_folder.Path, $"step {_done}", wrong);
             }
 
-            Due(log, stop);
+            Due(log);
         }
 
         ModelWriter.Write(CurrentModel(), _folder.ModelPath, TensorType.F32);
@@ -179,7 +200,7 @@ public sealed class Trainer : IDisposable
 
     private bool IsDue(long every) => _done == _setup.Recipe.TotalSteps || (every > 0 && _done % every == 0);
 
-    private void Due(MetricsLog log, CancellationToken stop)
+    private void Due(MetricsLog log)
     {
         Recipe recipe = _setup.Recipe;
         if (_validator.Tokens > 0 && IsDue(recipe.Validation.Every))
@@ -195,8 +216,6 @@ public sealed class Trainer : IDisposable
         {
             foreach (string prompt in recipe.Samples.Prompts)
             {
-                if (stop.IsCancellationRequested)
-                    break;
                 string text = Sample(prompt);
                 log.Write(json => RunMetrics.WriteSample(json, _done, prompt, text));
                 _events.Sample?.Invoke(prompt, text);
@@ -213,12 +232,22 @@ public sealed class Trainer : IDisposable
         string path = _folder.CheckpointPath(_done);
         CheckpointState state = new(_done, _loader.Tokens, _seconds, _loader.Position, _watchdog.State, _best?.Step, _best?.Loss);
         Checkpoint.Write(path, CurrentModel(), Adapters().Concat(_optimizer.State), state);
-        _folder.Thin(_setup.Recipe.Checkpoint.Keep, _setup.Recipe.Checkpoint.Best ? _best?.Step : null);
+        _saved = _done;
+        _folder.Thin(_setup.Recipe.Checkpoint.Keep, _setup.Recipe.Checkpoint.Best ? _best?.Step : null, _done);
+    }
+
+    // The stage of the step that follows so many.
+    private int StageBehind(long done)
+    {
+        int stage = 0;
+        while (stage + 1 < _setup.Stages.Count && _setup.Stages[stage + 1].FromStep <= done)
+            stage++;
+        return stage;
     }
 
     private void EnterStage()
     {
-        int stage = StageOf(_done + 1);
+        int stage = StageBehind(_done);
         if (stage == _stage)
             return;
         if (_stage >= 0)
@@ -227,15 +256,6 @@ public sealed class Trainer : IDisposable
         // One stage's memory goes before the next one's is taken.
         _tape?.Dispose();
         _tape = _setup.CreateTape(stage, _parameters);
-    }
-
-    // Of the run's first step, 1, and all others.
-    private int StageOf(long step)
-    {
-        int stage = 0;
-        while (stage + 1 < _setup.Stages.Count && _setup.Stages[stage + 1].FromStep < step)
-            stage++;
-        return stage;
     }
 
     private void Fill(Checkpoint? from)
@@ -248,15 +268,27 @@ public sealed class Trainer : IDisposable
             return;
         }
 
-        if (_setup.Lora is null)
-            _parameters.Load(Model.Open(from.Path).Parameter);
-        else
-            _parameters.Load(_setup.Start!.Parameter);
+        Model model = Model.Open(from.Path);
+        RefuseOtherModel(model);
+        _parameters.Load(_setup.Lora is null ? model.Parameter : _setup.Start!.Parameter);
         from.Load(Adapters().Concat(_optimizer.State));
         CheckpointState state = from.State;
-        (_done, _seconds) = (state.Step, state.Seconds);
+        (_done, _saved, _seconds) = (state.Step, state.Step, state.Seconds);
         _best = state.BestStep is { } step && state.BestLoss is { } loss ? (step, loss) : null;
         _events.Note?.Invoke($"goes on behind step {_done}, from {from.Path}");
+    }
+
+    private void RefuseOtherModel(Model model)
+    {
+        Dictionary<string, Parameter> there = ParameterList.Of(model.Config).ToDictionary(p => p.Name);
+        foreach (Parameter own in ParameterList.Of(_setup.Config))
+        {
+            if (!there.Remove(own.Name, out Parameter? other) || !other.Shape.SequenceEqual(own.Shape))
+                throw new InvalidInputException(model.Path, own.Name, "is missing or has another shape: the recipe's model is not that of the run");
+        }
+
+        if (there.Count > 0)
+            throw new InvalidInputException(model.Path, there.Keys.First(), "has no place: the recipe's model is not that of the run");
     }
 
     private IEnumerable<(string Name, Tensor Tensor)> Adapters() => _parameters.All
@@ -264,7 +296,7 @@ public sealed class Trainer : IDisposable
 
     private Model CurrentModel()
     {
-        ModelConfig config = _setup.ConfigOf(StageOf(_done));
+        ModelConfig config = _setup.ConfigOf(StageBehind(Math.Max(_done - 1, 0)));
         Func<string, Tensor> source = _setup.Lora is { } lora ? new LoraMerge(_parameters, lora).Parameter : name => _parameters[name].Value;
         return new Model(_folder.ModelPath, config, source, _ => TensorType.F32, () => _setup.Tokenizer, TensorType.F32) { Generation = _setup.Start?.Generation };
     }

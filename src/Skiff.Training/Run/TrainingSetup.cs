@@ -39,17 +39,17 @@ internal sealed class TrainingSetup
     /// <summary>Resolves a recipe.</summary>
     /// <param name="recipe">The recipe.</param>
     /// <param name="source">Its file, for messages.</param>
-    /// <param name="tokenizerFolder">Where a tokenizer that the recipe has trained is, or will be once <paramref name="trains"/>.</param>
-    /// <param name="trains">Train such a tokenizer and save it, rather than stand in for it.</param>
+    /// <param name="trained">Where the tokenizer lies that was trained for the run, or null.</param>
+    /// <param name="trainTo">Where to save one that is trained now; null to stand in for it.</param>
     /// <param name="events">Told what happens.</param>
     /// <param name="stop">Stops the training of a tokenizer.</param>
     /// <exception cref="InvalidInputException">Names the key of the recipe that cannot be honoured.</exception>
-    public static TrainingSetup Resolve(Recipe recipe, string source, string tokenizerFolder, bool trains, TrainingEvents events, CancellationToken stop)
+    public static TrainingSetup Resolve(Recipe recipe, string source, string? trained, string? trainTo, TrainingEvents events, CancellationToken stop)
     {
         Model? start = recipe.InitFrom is null ? null : Model.Open(recipe.InitFrom);
         if (start is not null && recipe.Parametrization.Form == ParametrizationForm.Mup)
             throw new InvalidInputException(source, "parametrization.form", "a model that is continued keeps its own scales: leave it out");
-        Tokenizer tokenizer = FindTokenizer(recipe, source, start, tokenizerFolder, trains, events, stop);
+        Tokenizer tokenizer = FindTokenizer(recipe, source, start, trained, trainTo, events, stop);
         ModelConfig config = start is not null ? Continued(start.Config, recipe, source, tokenizer) : Described(recipe, source, tokenizer);
         config = Parametrization.Configure(config, recipe.Parametrization);
         int longest = recipe.TrainingStages().Max(stage => stage.Data.ContextLength);
@@ -114,15 +114,15 @@ internal sealed class TrainingSetup
     }
 
     private static Tokenizer FindTokenizer(
-        Recipe recipe, string source, Model? start, string folder, bool trains, TrainingEvents events, CancellationToken stop)
+        Recipe recipe, string source, Model? start, string? trained, string? trainTo, TrainingEvents events, CancellationToken stop)
     {
         Tokenizer tokenizer = recipe.Tokenizer switch
         {
             { Path: { } path } => Tokenizer.Load(path),
-            { VocabSize: not null } when Directory.Exists(folder) => Tokenizer.Load(folder),
-            { VocabSize: { } size } => trains ? TrainTokenizer(recipe, source, size, folder, events, stop) : ByteLevelTokenizer.Create(size),
+            { VocabSize: not null } when trained is not null => Tokenizer.Load(trained),
+            { VocabSize: { } size } => trainTo is null ? ByteLevelTokenizer.Create(size) : TrainTokenizer(recipe, source, size, trainTo, events, stop),
             _ => start is { HasTokenizer: true } ? start.Tokenizer
-                : throw new InvalidInputException(source, "tokenizer", "is missing: name a tokenizer's file or folder, or {vocab_size: 4096} to train one"),
+                : throw new InvalidInputException(source, "tokenizer", $"is missing, and {recipe.InitFrom} comes with none: name the file or folder of the tokenizer it was trained with"),
         };
         return recipe.Tokenizer?.ChatTemplate is { } template ? new Tokenizer(tokenizer.Spec with { ChatTemplate = ReadTemplate(template, source) }) : tokenizer;
     }
@@ -135,7 +135,16 @@ internal sealed class TrainingSetup
         events.Note?.Invoke($"training a tokenizer of {size} entries");
         BpeTrainingOptions options = new() { VocabularySize = size };
         options = options with { SpecialTokens = [.. options.SpecialTokens, .. recipe.Tokenizer!.SpecialTokens] };
-        BpeTrainer.Train(TextFiles.Find(texts), options, null, stop).Tokenizer.Save(folder);
+        IReadOnlyList<string> files = TextFiles.Find(texts);
+        try
+        {
+            AtomicFolder.Write(folder, BpeTrainer.Train(files, options, null, stop).Tokenizer.Save);
+        }
+        catch (InvalidInputException e) when (e.Input == "text")
+        {
+            throw e.From(files.Count == 1 ? files[0] : $"{files[0]} and {files.Count - 1} more");
+        }
+
         return Tokenizer.Load(folder);
     }
 

@@ -16,8 +16,10 @@ internal sealed class Validator
     /// <summary>Looks how much is held out.</summary>
     public Validator(IReadOnlyList<DataSource> sources, Recipe recipe, Tokenizer tokenizer)
     {
-        (_sources, _recipe) = (sources, recipe);
-        _heldOut = sources.Sum(source => source.Shards.Count(DataSplit.HeldOut, recipe.HeldOut).Tokens);
+        // Of a small corpus nothing may be held out: the others are measured on.
+        _sources = [.. sources.Where(source => source.Shards.Count(DataSplit.HeldOut, recipe.HeldOut).Tokens > 0)];
+        _recipe = recipe;
+        _heldOut = _sources.Sum(source => source.Shards.Count(DataSplit.HeldOut, recipe.HeldOut).Tokens);
         _bytes = [.. Enumerable.Range(0, tokenizer.VocabularySize).Select(id => tokenizer.IsSpecial(id) ? 0 : tokenizer.BytesOf(id).Length)];
     }
 
