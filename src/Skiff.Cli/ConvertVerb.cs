@@ -13,6 +13,10 @@ internal static class ConvertVerb
         Argument<string> output = new("OUT") { Description = "A file ending in .gguf or .bin (llama2.c), or else a folder in Hugging Face layout." };
         Option<TensorType?> type = TypeFlag.Create("by default as they are");
         Option<string?> tokenizer = Flags.Text("--tokenizer", "PATH", "A tokenizer to put in, where the model has none or another is wanted.");
+        Option<bool> fold = new("--fold-scales")
+        {
+            Description = "Work scale_emb, scale_depth and dim_model_base (a model trained with mup has them) into the weights, for forms and tools that know no such scales.",
+        };
         Verb verb = new("convert", "Write a model as a folder, a GGUF file or a llama2.c checkpoint.")
         {
             Examples =
@@ -20,18 +24,22 @@ internal static class ConvertVerb
                 "skiff convert my-model my-model.gguf --type q8_0",
                 "skiff convert model.gguf my-model --type bf16",
                 "skiff convert stories260K.bin stories260K --tokenizer tok512.bin",
+                "skiff convert runs/books/model books.gguf --fold-scales",
             ],
         };
         verb.Arguments.Add(model);
         verb.Arguments.Add(output);
         verb.Options.Add(type);
         verb.Options.Add(tokenizer);
+        verb.Options.Add(fold);
         return verb.Runs((parse, stop) =>
         {
             string source = parse.GetValue(model)!, target = parse.GetValue(output)!;
             if (FullPath(source) == FullPath(target))
                 throw new InvalidInputException(target, "OUT", "is the model itself; name another place");
             Model opened = Model.Open(source, parse.GetValue(tokenizer));
+            if (parse.GetValue(fold))
+                opened = ScaleFolding.Fold(opened);
             Save(opened, target, parse.GetValue(type), parse.InvocationConfiguration.Error, stop);
             return Program.Success;
         });

@@ -18,8 +18,15 @@ internal static class ConfigDifference
     {
         ModelConfig flat = config with { Layers = [.. config.Layers.Select((layer, l) => layer with { Weights = l })], SharedFeedForward = false };
         if (First(flat, readBack, "") is { } difference)
-            throw new InvalidInputException(target, difference, $"{format} cannot express this trait of {config.ModelType}");
+            throw new InvalidInputException(target, difference, $"{format} cannot express this trait of {config.ModelType}{MendOf(difference, config)}");
     }
+
+    // Scales that a file of its own states can go into the weights; those that belong to a family cannot.
+    private static string MendOf(string difference, ModelConfig config) =>
+        difference is nameof(ModelConfig.EmbeddingScale) or nameof(ModelConfig.ResidualScale) or nameof(ModelConfig.LogitScale)
+            && ScaleKeys.AreIn(config.Source) && config.Latent is null
+            ? "; convert with --fold-scales, which works it into the weights"
+            : "";
 
     private static string? First(object? a, object? b, string path)
     {

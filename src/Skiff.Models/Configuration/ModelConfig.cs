@@ -121,10 +121,10 @@ public sealed record ModelConfig
     /// <summary>Factor on the embedding output.</summary>
     public double EmbeddingScale { get; init; } = 1;
 
-    /// <summary>Factor on each branch before it joins the residual (MiniCPM: scale_depth / sqrt(layers)).</summary>
+    /// <summary>Factor on each branch before it joins the residual (scale_depth / sqrt(layers), see <see cref="ScaleKeys"/>).</summary>
     public double ResidualScale { get; init; } = 1;
 
-    /// <summary>Factor on the last hidden state before the head (MiniCPM: dim_model_base / hidden_size).</summary>
+    /// <summary>Factor on the last hidden state before the head (dim_model_base / hidden_size).</summary>
     public double LogitScale { get; init; } = 1;
 
     /// <summary>Soft cap on the output logits; 0 for none.</summary>
@@ -146,6 +146,8 @@ public sealed record ModelConfig
         ModelFamily family = ModelFamily.Of(reader);
         reader.Family = family;
         ModelConfig config = family.Describe(reader);
+        if (!family.HasOwnScales)
+            config = ScaleKeys.Read(reader, config);
         reader.RefuseUnreadKeys();
         ConfigChecks.Check(config, source);
         return config;

@@ -49,6 +49,9 @@ internal sealed record ModelFamily
     /// <summary>The rotated share is stated even where it is all, because the family's default is another.</summary>
     public bool StatesRotaryShare { get; init; }
 
+    /// <summary>The family reads the keys of <see cref="ScaleKeys"/> itself, with defaults of its own.</summary>
+    public bool HasOwnScales { get; init; }
+
     /// <summary>How the family appears in GGUF.</summary>
     public required GgufFamily Gguf { get; init; }
 

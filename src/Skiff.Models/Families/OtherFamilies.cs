@@ -232,9 +232,6 @@ internal static class OtherFamilies
                 ? experts
                 : throw r.Refuse("num_local_experts", $"is above {StandardKeys.MostExperts}"),
             NumExpertsPerTok = r.SizeOrNone("num_experts_per_tok"),
-            EmbeddingScale = r.Positive("scale_emb", 1),
-            ResidualScale = r.Has("scale_depth") ? r.Positive("scale_depth", 1) / Math.Sqrt(config.NumHiddenLayers) : 1,
-            LogitScale = r.Has("dim_model_base") ? r.Positive("dim_model_base", 1) / config.HiddenSize : 1,
             FinalLogitSoftcapping = r.PositiveOrNone("final_logit_softcapping"),
             AttnLogitSoftcapping = r.PositiveOrNone("attn_logit_softcapping"),
         };

@@ -1,5 +1,5 @@
 // d width, m = d / base width, L layers
-using System.Text.Json.Nodes;
+using System.Globalization;
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -20,24 +20,26 @@ internal sealed class Parametrization(RecipeParametrization options, ModelConfig
     private double Multiple => (double)config.HiddenSize / options.BaseWidth;
 
     /// <summary>The description with the scales that inference needs; unchanged in the standard form.</summary>
-    /// <exception cref="InvalidInputException">The description has scales already.</exception>
-    public static ModelConfig Configure(ModelConfig config, RecipeParametrization options)
+    /// <exception cref="InvalidInputException">The description has other scales already.</exception>
+    public static ModelConfig Configure(ModelConfig config, RecipeParametrization options, string source)
     {
         if (options.Form == ParametrizationForm.Standard)
             return config;
-        return config.With(new Dictionary<string, JsonNode?>
+        ModelConfig scaled = ScaleKeys.Set(config, options.ScaleEmb, options.ScaleDepth, options.BaseWidth);
+        Agree("scale_emb", options.ScaleEmb);
+        Agree("scale_depth", options.ScaleDepth);
+        Agree("dim_model_base", options.BaseWidth, "base_width");
+        return scaled;
+
+        void Agree(string key, double value, string? name = null)
         {
-            // Llama with these scales is what MiniCPM is; all others keep their name and say the scales beside it.
-            ["model_type"] = config.ModelType == "llama" && !config.MlpBias ? "minicpm" : config.ModelType,
-            ["architectures"] = config.ModelType == "llama" && !config.MlpBias ? new JsonArray("MiniCPMForCausalLM") : config.Source["architectures"]?.DeepClone(),
-            ["scale_emb"] = options.ScaleEmb,
-            ["scale_depth"] = options.ScaleDepth,
-            ["dim_model_base"] = options.BaseWidth,
-        });
+            if (config.Source[key] is { } stated && (double)stated != value)
+                throw new InvalidInputException(source, $"parametrization.{name ?? key}", string.Create(CultureInfo.InvariantCulture, $"{value} contradicts model.{key} {stated}: say the same in both"));
+        }
     }
 
-    /// <summary>Factor on the learning rate of a parameter.</summary>
-    public double RateScale(Parameter parameter) => Mup && Shrinks(parameter) ? 1 / Multiple : 1;
+    /// <summary>Factor on the learning rate of a parameter. Muon's steps change what a matrix gives by as much at any width: they need none.</summary>
+    public double RateScale(Parameter parameter, bool muon = false) => Mup && !muon && Shrinks(parameter) ? 1 / Multiple : 1;
 
     /// <summary>Gives every parameter its first value, by the seed and its name alone.</summary>
     public void Initialize(TrainingParameters parameters, long seed)
@@ -64,7 +66,9 @@ internal sealed class Parametrization(RecipeParametrization options, ModelConfig
         return s_branchEnds.Contains(parameter.Module) ? std / Math.Sqrt(2 * config.NumHiddenLayers) : std;
     }
 
-    private bool Shrinks(Parameter parameter) => parameter.Shape.Length > 1 && (options.EmbedAsHidden || !s_tables.Contains(parameter.Module));
+    // Convolutions and the blocks of a recurrence's gates read as many values whatever the width: they are not among the matrices.
+    private bool Shrinks(Parameter parameter) =>
+        parameter.Shape.Length == 2 && parameter.Kind == "weight" && (options.EmbedAsHidden || !s_tables.Contains(parameter.Module));
 
     // Griffin's recurrence forgets between a tenth and a thousandth a step at first (arXiv 2402.19427, section 2.4).
     private static void Decays(Span<float> values)

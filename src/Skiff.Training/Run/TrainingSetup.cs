@@ -51,7 +51,7 @@ internal sealed class TrainingSetup
             throw new InvalidInputException(source, "parametrization.form", "a model that is continued keeps its own scales: leave it out");
         Tokenizer tokenizer = FindTokenizer(recipe, source, start, trained, trainTo, events, stop);
         ModelConfig config = start is not null ? Continued(start.Config, recipe, source, tokenizer) : Described(recipe, source, tokenizer);
-        config = Parametrization.Configure(config, recipe.Parametrization);
+        config = Parametrization.Configure(config, recipe.Parametrization, source);
         int longest = recipe.TrainingStages().Max(stage => stage.Data.ContextLength);
         if (longest > config.MaxPositionEmbeddings)
             throw new InvalidInputException(source, "context_length", $"{longest} tokens are more than the model's context of {config.MaxPositionEmbeddings}");
@@ -79,7 +79,7 @@ internal sealed class TrainingSetup
         RecipeParameterGroup? group = optimizer.Groups.FirstOrDefault(group => group.Holds(parameter.Name));
         bool muon = optimizer.Name == OptimizerKind.Muon && parameter.Layer >= 0 && parameter.IsMatrix;
         return new ParameterRate(
-            Parametrization.RateScale(parameter) * (group?.LearningRateScale ?? 1), group?.WeightDecay ?? (matrix ? optimizer.WeightDecay : 0), muon);
+            Parametrization.RateScale(parameter, muon) * (group?.LearningRateScale ?? 1), group?.WeightDecay ?? (matrix ? optimizer.WeightDecay : 0), muon);
     }
 
     /// <summary>An optimizer for the parameters.</summary>
