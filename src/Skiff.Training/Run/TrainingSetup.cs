@@ -158,7 +158,7 @@ internal sealed class TrainingSetup
 
     private void CheckLora()
     {
-        HashSet<string> modules = [.. ParameterList.Of(Config).Where(p => p.Layer >= 0 && p.Kind == "weight" && p.Shape.Length == 2 && p.Index < 0).Select(p => p.Module)];
+        HashSet<string> modules = [.. ParameterList.Of(Config).Where(p => p.Layer >= 0 && p.Kind == "weight" && p.Shape.Length == 2).Select(p => p.Module)];
         if (Lora?.Modules.FirstOrDefault(module => !modules.Contains(module)) is { } unknown)
             throw new InvalidInputException(Source, "lora.modules", $"this model has no '{unknown}'; it has {string.Join(", ", modules.Order())}");
     }
