@@ -7,11 +7,13 @@ namespace Skiff.Training;
 
 /// <summary>
 /// What one run leaves: <c>recipe.yaml</c> as it was understood, <c>metrics.jsonl</c>, a <c>step-000500</c> for each checkpoint that is
-/// kept, and at the end the model in <c>model</c>.
+/// kept, and at the end the model in <c>model</c>, with the adapters that it was made by in <c>adapter</c>.
 /// </summary>
 public sealed partial class RunFolder
 {
     private const string RecipeFile = "recipe.yaml";
+
+    private static readonly string[] s_temporaries = [".step-*.tmp", ".model.*.tmp", ".adapter.*.tmp"];
 
     private readonly FileStream? _lock;
 
@@ -25,6 +27,9 @@ public sealed partial class RunFolder
 
     /// <summary>The model that the run ends with.</summary>
     public string ModelPath => System.IO.Path.Combine(Path, "model");
+
+    /// <summary>The adapters of a run that trained such, in PEFT's form.</summary>
+    public string AdapterPath => System.IO.Path.Combine(Path, "adapter");
 
     /// <summary>The tokenizer that was trained for the run, where one was.</summary>
     public string TokenizerPath => TokenizerPathOf(Path);
@@ -107,7 +112,7 @@ public sealed partial class RunFolder
     // What a killed process was writing.
     private void RemoveTemporaries()
     {
-        foreach (string folder in Directory.EnumerateDirectories(Path, ".step-*.tmp").Concat(Directory.EnumerateDirectories(Path, ".model.*.tmp")))
+        foreach (string folder in s_temporaries.SelectMany(pattern => Directory.EnumerateDirectories(Path, pattern)))
             Directory.Delete(folder, recursive: true);
     }
 
