@@ -45,7 +45,7 @@ internal static class ConvertVerb
         });
     }
 
-    private static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+    internal static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 
     /// <summary>Writes a model with progress on standard error.</summary>
     internal static void Save(Model model, string target, TensorType? type, TextWriter error, CancellationToken stop)

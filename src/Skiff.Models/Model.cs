@@ -62,6 +62,10 @@ public sealed class Model
     /// <summary>True if it comes with a tokenizer.</summary>
     public bool HasTokenizer => _tokenizer.Value is not null;
 
+    /// <summary>The same with other numbers, which are stored as its own are.</summary>
+    internal Model With(Func<string, Tensor> parameter) =>
+        new(Path, Config, parameter, _typeOf, () => _tokenizer.Value, Type) { Generation = Generation, Forget = Forget };
+
     /// <summary>A parameter under Skiff's name for it and in the form <see cref="Models.Parameter"/> defines.</summary>
     public Tensor Parameter(string name) => _parameter(name);
 

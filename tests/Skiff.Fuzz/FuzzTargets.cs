@@ -26,6 +26,7 @@ internal static class FuzzTargets
 
     public static IReadOnlyDictionary<string, Action<byte[]>> All { get; } = new SortedDictionary<string, Action<byte[]>>(StringComparer.Ordinal)
     {
+        ["adapter_config.json"] = input => LoraAdapterConfig.Parse(input, "x").ScaleOf("model.layers.0.self_attn.q_proj"),
         ["chat.jsonl"] = input => s_chat.Render(ChatRecord.Parse(input, "x", 1)),
         ["config.json"] = input => _ = ModelConfig.Parse(input, "x").ParameterCount,
         ["gguf"] = input => GgufHeader.Parse(input, input.Length, "x"),

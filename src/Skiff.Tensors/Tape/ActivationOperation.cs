@@ -4,6 +4,8 @@ namespace Skiff.Tensors;
 /// <summary>h = f(gate) up, or f(gate): <see cref="FeedForwardActivation"/>.</summary>
 internal sealed class ActivationOperation(Activation activation, TapeValue gate, TapeValue? up, TapeValue output) : Operation
 {
+    private GradientTarget? _gate, _up;
+
     public override void Declare(OperationMemory memory)
     {
         memory.Reads(gate);
@@ -14,15 +16,15 @@ internal sealed class ActivationOperation(Activation activation, TapeValue gate,
             return;
         memory.ReadsGradient(output);
         memory.Keeps(gate);
-        memory.WritesGradient(gate, adds: false);
+        _gate = memory.FillsGradient(gate, adds: false);
         if (up is null)
             return;
         memory.Keeps(up);
-        memory.WritesGradient(up, adds: false);
+        _up = memory.FillsGradient(up, adds: false);
     }
 
     public override void Forward(ThreadTeam team) => FeedForwardActivation.Forward(activation, gate.Data, up?.Data, output.Data, team);
 
     public override void Backward(ThreadTeam team) =>
-        FeedForwardActivation.Backward(activation, output.Gradient, gate.Data, up?.Data, gate.Gradient, up?.Gradient, team);
+        FeedForwardActivation.Backward(activation, output.Gradient, gate.Data, up?.Data, _gate!.Matrix, _up?.Matrix, team);
 }

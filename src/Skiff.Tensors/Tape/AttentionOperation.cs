@@ -25,6 +25,7 @@ internal sealed class AttentionOperation(
 {
     private readonly TapeBuffer _logSumExp = new("log sums of attention", (long)query.Value.Rows * query.Heads);
     private readonly HeadColumns _output = new(output, query.Heads);
+    private readonly GradientTarget[] _targets = new GradientTarget[3];
 
     public override void Declare(OperationMemory memory)
     {
@@ -37,10 +38,11 @@ internal sealed class AttentionOperation(
         memory.Keeps(output);
         memory.Keeps(_logSumExp);
         memory.ReadsGradient(output);
-        foreach (HeadColumns heads in (HeadColumns[])[query, key, value])
+        HeadColumns[] inputs = [query, key, value];
+        for (int i = 0; i < inputs.Length; i++)
         {
-            memory.Keeps(heads.Value);
-            memory.WritesGradient(heads.Value, adds: false);
+            memory.Keeps(inputs[i].Value);
+            _targets[i] = memory.FillsGradient(inputs[i].Value, adds: false);
         }
     }
 
@@ -50,6 +52,6 @@ internal sealed class AttentionOperation(
 
     public override void Backward(ThreadTeam team) => Attention.Backward(
         query.View(query.Value.Data, batch), key.View(key.Value.Data, batch), value.View(value.Value.Data, batch), _output.View(output.Data, batch),
-        _logSumExp.Span, _output.View(output.Gradient, batch), query.View(query.Value.Gradient, batch), key.View(key.Value.Gradient, batch),
-        value.View(value.Value.Gradient, batch), settings, visibility, slopes, team);
+        _logSumExp.Span, _output.View(output.Gradient, batch), query.View(_targets[0].Matrix, batch), key.View(_targets[1].Matrix, batch),
+        value.View(_targets[2].Matrix, batch), settings, visibility, slopes, team);
 }

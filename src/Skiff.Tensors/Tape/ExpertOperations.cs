@@ -92,20 +92,24 @@ internal sealed class GatherOperation(TapeValue input, ExpertRoute route, TapeVa
         ExpertRows.GatherBackward(output.Gradient, route.Places, input.Gradient, _target!.Accumulate, team);
 }
 
-/// <summary>Each expert's matrix over its slots.</summary>
+/// <summary>Each expert's matrix over its slots, or the same added to what is there.</summary>
 internal sealed class ExpertLinearOperation(
-    TapeValue input, ExpertRoute route, IReadOnlyList<TapeParameter> weights, IReadOnlyList<TapeParameter> biases, TapeValue output) : Operation
+    TapeValue input, ExpertRoute route, IReadOnlyList<TapeParameter> weights, IReadOnlyList<TapeParameter> biases, TapeValue output, bool accumulate) : Operation
 {
     private GradientTarget? _target;
 
     public override void Declare(OperationMemory memory)
     {
         memory.Reads(input);
-        memory.Writes(output);
+        if (accumulate)
+            memory.Updates(output);
+        else
+            memory.Writes(output);
         if (!output.NeedsGradient)
             return;
         memory.ReadsGradient(output);
-        memory.Keeps(input);
+        if (weights.Any(weight => weight.Trainable))
+            memory.Keeps(input);
         _target = memory.WritesGradient(input);
     }
 
@@ -114,7 +118,7 @@ internal sealed class ExpertLinearOperation(
         for (int e = 0; e < weights.Count; e++)
         {
             MatrixView y = Slots(output.Data, e);
-            MatrixProduct.Multiply(Slots(input.Data, e), weights[e].Value.Transposed, y, team: team);
+            MatrixProduct.Multiply(Slots(input.Data, e), weights[e].Value.Transposed, y, accumulate, team);
             if (biases.Count > 0)
                 Bias.Add(y, biases[e].Values, team);
         }
@@ -140,6 +144,8 @@ internal sealed class ExpertLinearOperation(
 /// <summary>The experts' results back to their tokens, weighted: <see cref="ExpertRows"/>.</summary>
 internal sealed class CombineOperation(TapeValue input, ExpertRoute route, TapeValue output) : Operation
 {
+    private GradientTarget? _input, _weights;
+
     public override void Declare(OperationMemory memory)
     {
         memory.Reads(input);
@@ -150,13 +156,13 @@ internal sealed class CombineOperation(TapeValue input, ExpertRoute route, TapeV
         memory.ReadsGradient(output);
         memory.Keeps(input);
         memory.Keeps(route.Weights);
-        memory.WritesGradient(input, adds: false);
-        memory.WritesGradient(route.Weights, adds: false);
+        _input = memory.FillsGradient(input, adds: false);
+        _weights = memory.FillsGradient(route.Weights, adds: false);
     }
 
     public override void Forward(ThreadTeam team) =>
         ExpertRows.Combine(input.Data, route.Weights.DataBuffer.Span, route.Places, output.Data, team);
 
     public override void Backward(ThreadTeam team) => ExpertRows.CombineBackward(
-        output.Gradient, input.Data, route.Weights.DataBuffer.Span, route.Places, input.Gradient, route.Weights.GradientBuffer!.Span, team);
+        output.Gradient, input.Data, route.Weights.DataBuffer.Span, route.Places, _input!.Matrix, _weights!.Buffer.Span, team);
 }

@@ -30,13 +30,8 @@ internal sealed class NormOperation(
         if (_mean is not null)
             memory.Keeps(_mean);
         memory.ReadsGradient(output);
-        _target = memory.WritesGradient(input);
-        // A frozen input still needs somewhere for its gradient to go while the gain's is computed.
-        if (!_target.Wanted)
-            memory.BackwardScratch(_unwanted = new TapeBuffer("unwanted gradient", (long)input.Rows * input.Columns));
+        _target = memory.FillsGradient(input);
     }
-
-    private TapeBuffer? _unwanted;
 
     public override void Forward(ThreadTeam team)
     {
@@ -47,9 +42,9 @@ internal sealed class NormOperation(
         }
     }
 
-    public override unsafe void Backward(ThreadTeam team)
+    public override void Backward(ThreadTeam team)
     {
-        MatrixView target = _target!.Wanted ? _target.Value.Gradient : new MatrixView(_unwanted!.Data, input.Rows, input.Columns);
+        MatrixView target = _target!.Matrix;
         for (int g = 0; g < groups; g++)
         {
             Normalization.Backward(Group(output.Gradient, g), Group(input.Data, g), Gain(g), settings.GainOffset, Rows(_inverse, g), Rows(_mean, g),

@@ -92,6 +92,17 @@ internal sealed class OperationMemory
         return target;
     }
 
+    /// <summary>
+    /// The same for kernels that know no unwanted gradients: those of inputs before which nothing is trained go into room of their own.
+    /// </summary>
+    public GradientTarget FillsGradient(TapeValue input, bool adds = true)
+    {
+        GradientTarget target = WritesGradient(input, adds);
+        if (!target.Wanted)
+            BackwardScratch(target.Room = new TapeBuffer("unwanted gradient", input.DataBuffer.Count));
+        return target;
+    }
+
     /// <summary>The forward pass already leaves a gradient: what the losses do.</summary>
     public GradientTarget WritesGradientForward(TapeValue input)
     {
@@ -114,6 +125,15 @@ internal sealed class GradientTarget(TapeValue value, bool adds)
     public bool Wanted => Value.NeedsGradient;
 
     public bool Accumulate { get; private set; }
+
+    /// <summary>Where it goes if it is not wanted.</summary>
+    public TapeBuffer? Room { get; set; }
+
+    /// <summary>The gradient, or its room.</summary>
+    public MatrixView Matrix => Value.In(Buffer);
+
+    /// <summary>All of its memory.</summary>
+    public TapeBuffer Buffer => Value.GradientBuffer ?? Room!;
 
     /// <summary>Says whether a gradient is there already.</summary>
     public void Resolve(bool written)

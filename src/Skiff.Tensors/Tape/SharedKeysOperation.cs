@@ -3,6 +3,8 @@ namespace Skiff.Tensors;
 /// <summary>Keys of latent attention from each head's own part and the shared rotated one: <see cref="SharedKeys"/>.</summary>
 internal sealed class SharedKeysOperation(TapeValue expanded, TapeValue shared, int heads, TapeValue output) : Operation
 {
+    private GradientTarget? _expanded, _shared;
+
     public override void Declare(OperationMemory memory)
     {
         memory.Reads(expanded);
@@ -11,11 +13,11 @@ internal sealed class SharedKeysOperation(TapeValue expanded, TapeValue shared, 
         if (!output.NeedsGradient)
             return;
         memory.ReadsGradient(output);
-        memory.WritesGradient(expanded, adds: false);
-        memory.WritesGradient(shared, adds: false);
+        _expanded = memory.FillsGradient(expanded, adds: false);
+        _shared = memory.FillsGradient(shared, adds: false);
     }
 
     public override void Forward(ThreadTeam team) => SharedKeys.Forward(expanded.Data, shared.Data, heads, output.Data, team);
 
-    public override void Backward(ThreadTeam team) => SharedKeys.Backward(output.Gradient, heads, expanded.Gradient, shared.Gradient, team);
+    public override void Backward(ThreadTeam team) => SharedKeys.Backward(output.Gradient, heads, _expanded!.Matrix, _shared!.Matrix, team);
 }

@@ -75,7 +75,7 @@ public sealed unsafe partial class Tape
     /// <summary>f(gate) up, or f(gate).</summary>
     public TapeValue Activation(Activation activation, TapeValue gate, TapeValue? up)
     {
-        TapeValue output = Value("activation", gate.Rows, gate.Columns, gate.NeedsGradient);
+        TapeValue output = Value("activation", gate.Rows, gate.Columns, gate.NeedsGradient || up is { NeedsGradient: true });
         Record(new ActivationOperation(activation, gate, up, output));
         return output;
     }
@@ -152,17 +152,28 @@ public sealed unsafe partial class Tape
     }
 
     /// <summary>x W^T + b with each expert's own W and b over its tokens.</summary>
-    public TapeValue ExpertLinear(TapeValue input, ExpertRoute route, IReadOnlyList<TapeParameter> weights, IReadOnlyList<TapeParameter> biases)
+    /// <param name="input">[N k, inputs].</param>
+    /// <param name="route">Which expert has which rows.</param>
+    /// <param name="weights">[outputs, inputs] of each expert.</param>
+    /// <param name="biases">[1, outputs] of each expert, or none.</param>
+    /// <param name="gradient">As in <see cref="Linear"/>.</param>
+    public TapeValue ExpertLinear(
+        TapeValue input, ExpertRoute route, IReadOnlyList<TapeParameter> weights, IReadOnlyList<TapeParameter> biases, bool gradient = false)
     {
-        TapeValue output = Value("expert linear", input.Rows, weights[0].Value.Rows, input.NeedsGradient || weights.Any(w => w.Trainable));
-        Record(new ExpertLinearOperation(input, route, weights, biases, output));
+        bool needed = gradient || input.NeedsGradient || weights.Any(w => w.Trainable);
+        TapeValue output = Value("expert linear", input.Rows, weights[0].Value.Rows, needed);
+        Record(new ExpertLinearOperation(input, route, weights, biases, output, accumulate: false));
         return output;
     }
+
+    /// <summary>y += x W^T in place with each expert's own W over its tokens.</summary>
+    public void AddExpertLinear(TapeValue output, TapeValue input, ExpertRoute route, IReadOnlyList<TapeParameter> weights) =>
+        Record(new ExpertLinearOperation(input, route, weights, [], output, accumulate: true));
 
     /// <summary>The experts' results, weighted and added up for each token.</summary>
     public TapeValue Combine(TapeValue input, ExpertRoute route)
     {
-        TapeValue output = Value("mixture", route.Weights.Rows, input.Columns, input.NeedsGradient);
+        TapeValue output = Value("mixture", route.Weights.Rows, input.Columns, input.NeedsGradient || route.Weights.NeedsGradient);
         Record(new CombineOperation(input, route, output));
         return output;
     }

@@ -35,9 +35,12 @@ public sealed unsafe class TapeValue
     /// <summary>Its gradient lives on as that of a later value: nothing may read this one any more.</summary>
     internal bool Closed { get; set; }
 
-    internal MatrixView Data => new(DataBuffer.Data + _offset, Rows, Columns, _rowStride);
+    internal MatrixView Data => In(DataBuffer);
 
-    internal MatrixView Gradient => new(GradientBuffer!.Data + _offset, Rows, Columns, _rowStride);
+    internal MatrixView Gradient => In(GradientBuffer!);
+
+    /// <summary>The place of this value in a buffer of the same size.</summary>
+    internal MatrixView In(TapeBuffer buffer) => new(buffer.Data + _offset, Rows, Columns, _rowStride);
 
     /// <summary>Some of its columns, as a value of their own over the same memory.</summary>
     /// <exception cref="ArgumentOutOfRangeException">They do not lie inside.</exception>

@@ -133,7 +133,7 @@ internal sealed partial class DecoderTape : IDisposable
 
     private TapeValue Linear(TapeValue x, int layer, bool bias, params string[] modules)
     {
-        bool adapted = _options.Lora is { } lora && modules.Any(module => lora.Modules.Contains(module));
+        bool adapted = modules.Any(Adapts);
         TapeValue y = _tape.Linear(
             x, _parameters.Tape([.. modules.Select(module => Parameter.NameOf(module, "weight", layer))]),
             bias ? _parameters.Tape([.. modules.Select(module => Parameter.NameOf(module, "bias", layer))]) : null, adapted);
@@ -142,23 +142,34 @@ internal sealed partial class DecoderTape : IDisposable
         return y;
     }
 
-    // y += alpha / rank (x A^T) B^T for each module that has an adapter (arXiv 2106.09685, equation 3).
-    private void Adapt(TapeValue x, TapeValue y, int layer, string[] modules)
+    private bool Adapts(string module) => _options.Lora is { } lora && lora.Modules.Contains(module);
+
+    // y += alpha / rank (x A^T) B^T for each module that has an adapter (arXiv 2106.09685, equation 3); with a route, each expert's own.
+    private void Adapt(TapeValue x, TapeValue y, int layer, string[] modules, ExpertRoute? route = null)
     {
         int column = 0;
         foreach (string module in modules)
         {
-            int rows = (int)_parameters[Parameter.NameOf(module, "weight", layer)].Value.Rows;
-            if (_options.Lora!.Modules.Contains(module))
+            int rows = (int)_parameters[Parameter.NameOf(module, "weight", layer, route is null ? -1 : 0)].Value.Rows;
+            if (Adapts(module))
             {
-                TapeValue low = _tape.Linear(x, _parameters.Tape(Parameter.NameOf(module, LoraSettings.Down, layer)));
-                _tape.Scale(low, (float)_options.Lora.Scale);
-                _tape.AddLinear(y.Block(column, rows), low, _parameters.Tape(Parameter.NameOf(module, LoraSettings.Up, layer)));
+                TapeValue low = route is null ? _tape.Linear(x, Matrix(LoraSettings.Down)) : _tape.ExpertLinear(x, route, Matrices(LoraSettings.Down, layer, module), []);
+                _tape.Scale(low, (float)_options.Lora!.Scale);
+                if (route is null)
+                    _tape.AddLinear(y.Block(column, rows), low, Matrix(LoraSettings.Up));
+                else
+                    _tape.AddExpertLinear(y.Block(column, rows), low, route, Matrices(LoraSettings.Up, layer, module));
             }
 
             column += rows;
+
+            TapeParameter Matrix(string kind) => _parameters.Tape(Parameter.NameOf(module, kind, layer));
         }
     }
+
+    // One for each expert.
+    private IReadOnlyList<TapeParameter> Matrices(string kind, int layer, params string[] modules) =>
+        [.. Enumerable.Range(0, _config.NumLocalExperts).Select(e => _parameters.Tape([.. modules.Select(module => Parameter.NameOf(module, kind, layer, e))]))];
 
     private Visibility[] Visible(VisibilityRule rule)
     {

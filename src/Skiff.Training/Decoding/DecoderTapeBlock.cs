@@ -103,23 +103,28 @@ internal sealed partial class DecoderTape
     // Every expert's tokens one behind the other, its matrices over its share of them, and the results back to where they came from.
     private TapeValue Experts(TapeValue x, LayerConfig layer)
     {
-        int l = layer.Weights, f = layer.IntermediateSize, experts = _config.NumLocalExperts;
+        int l = layer.Weights, f = layer.IntermediateSize;
         ExpertRoute route = _tape.Route(
             Linear(x, l, false, "router"), _config.NumExpertsPerTok, new ExpertLoss(_options.ExpertBalance, _options.RouterZ));
         _expertLosses.Add(route.Loss);
         TapeValue rows = _tape.Gather(x, route), inner;
         if (_config.Gated)
         {
-            TapeValue joint = _tape.ExpertLinear(rows, route, Matrices("weight", "gate", "up"), Matrices("bias", "gate", "up"));
+            TapeValue joint = ExpertLinear(rows, route, l, "experts.gate", "experts.up");
             inner = _tape.Activation(_config.HiddenAct, joint.Block(0, f), joint.Block(f, f));
         }
         else
-            inner = _tape.Activation(_config.HiddenAct, _tape.ExpertLinear(rows, route, Matrices("weight", "up"), Matrices("bias", "up")), null);
-        return _tape.Combine(_tape.ExpertLinear(inner, route, Matrices("weight", "down"), Matrices("bias", "down")), route);
+            inner = _tape.Activation(_config.HiddenAct, ExpertLinear(rows, route, l, "experts.up"), null);
+        return _tape.Combine(ExpertLinear(inner, route, l, "experts.down"), route);
+    }
 
-        IReadOnlyList<TapeParameter> Matrices(string kind, params string[] modules) => kind == "bias" && !_config.MlpBias
-            ? []
-            : [.. Enumerable.Range(0, experts).Select(e => _parameters.Tape([.. modules.Select(module => Parameter.NameOf("experts." + module, kind, l, e))]))];
+    private TapeValue ExpertLinear(TapeValue rows, ExpertRoute route, int layer, params string[] modules)
+    {
+        bool adapted = modules.Any(Adapts);
+        TapeValue y = _tape.ExpertLinear(rows, route, Matrices("weight", layer, modules), _config.MlpBias ? Matrices("bias", layer, modules) : [], adapted);
+        if (adapted)
+            Adapt(rows, y, layer, modules, route);
+        return y;
     }
 
     private TapeValue LatentAttention(TapeValue x, LayerConfig layer, LatentAttentionConfig latent)

@@ -1,4 +1,3 @@
-// O outputs, I inputs, R rank
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -11,15 +10,17 @@ internal sealed class LoraMerge(TrainingParameters parameters, LoraSettings lora
     public Tensor Parameter(string name)
     {
         TrainingParameter own = parameters[name];
-        Parameter p = own.Parameter;
-        string down = Models.Parameter.NameOf(p.Module, LoraSettings.Down, p.Layer, p.Index);
-        if (p.Kind != "weight" || !parameters.Has(down))
+        if (Adapter(own.Parameter) is not { } pair)
             return own.Value;
-        Tensor a = parameters[down].Value, b = parameters[Models.Parameter.NameOf(p.Module, LoraSettings.Up, p.Layer, p.Index)].Value;
-        Tensor merged = Tensor.AllocateRaw(TensorType.F32, own.Value.Shape.ToArray());
-        MatrixProduct.Multiply(MatrixView.Of(b), MatrixView.Of(a), MatrixView.Of(merged));
-        AddScaled.Apply(own.Value.Floats(), merged.Floats(), (float)lora.Scale, merged.Floats());
-        GC.KeepAlive((a, b));
-        return merged;
+        return LowRankUpdate.Add(own.Value, pair.Up, pair.Down, lora.Scale);
+    }
+
+    /// <summary>The two matrices of a parameter's adapter, or null where it has none.</summary>
+    public (Tensor Down, Tensor Up)? Adapter(Parameter parameter)
+    {
+        string down = NameOf(LoraSettings.Down);
+        return parameter.Kind == "weight" && parameters.Has(down) ? (parameters[down].Value, parameters[NameOf(LoraSettings.Up)].Value) : null;
+
+        string NameOf(string kind) => Models.Parameter.NameOf(parameter.Module, kind, parameter.Layer, parameter.Index);
     }
 }

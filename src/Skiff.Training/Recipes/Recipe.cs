@@ -162,13 +162,18 @@ public sealed record Recipe
 
     private Recipe Defaults(string source)
     {
-        bool mup = Parametrization.Form == ParametrizationForm.Mup;
+        bool mup = Parametrization.Form == ParametrizationForm.Mup, continues = InitFrom is not null;
         long steps = TotalSteps, warmup = Math.Clamp(steps / 100, 1, 2000);
         return new Recipe
         {
             Output = Path.Combine("runs", Path.GetFileNameWithoutExtension(source)),
             Parametrization = new() { InitStd = mup ? 0.1 : 0.02 },
-            Optimizer = new() { LearningRate = mup ? 0.01 : 0.003 },
+            // What a model has learnt is lost at the rates that random weights need.
+            Optimizer = new()
+            {
+                LearningRate = Lora is not null ? 2e-4 : continues ? 2e-5 : mup ? 0.01 : 0.003,
+                MuonLearningRate = continues ? 2e-4 : 0.02,
+            },
             Schedule = new()
             {
                 WarmupSteps = warmup,

@@ -42,6 +42,8 @@ internal static class RecipeChecks
             throw refuse("lora", "leaves the weights as they are, and those of model are random: name init_from instead");
         if (recipe.Lora is { Modules.Count: 0 })
             throw refuse("lora.modules", "names no module");
+        if (recipe.Lora is not null && recipe.Optimizer.Name == OptimizerKind.Muon)
+            throw refuse("optimizer.name", "muon is for whole matrices, and lora trains none: leave it out");
         if (recipe.Tokenizer is not { } tokenizer)
         {
             if (recipe.InitFrom is null)

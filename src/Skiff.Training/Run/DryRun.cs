@@ -34,8 +34,8 @@ public sealed record DryRun(
         {
             TrainingStage stage = setup.Stages[i];
             long end = i + 1 < setup.Stages.Count ? setup.Stages[i + 1].FromStep : recipe.TotalSteps;
-            // Forward and backward of every weight, and of what attention does with half of all pairs of positions.
-            double token = 6.0 * config.ParameterCount + 6.0 * config.NumHiddenLayers * config.HiddenSize * stage.Data.ContextLength;
+            // Forward and backward of every weight (of frozen ones, only what leads to the adapters), and of what attention does with half of all pairs of positions.
+            double token = (double)setup.OperationsPerParameter * config.ParameterCount + 6.0 * config.NumHiddenLayers * config.HiddenSize * stage.Data.ContextLength;
             operations += token * recipe.TokensPerStep * (end - stage.FromStep) * (recipe.Recompute ? 4.0 / 3 : 1);
         }
 

@@ -7,7 +7,7 @@ namespace Skiff.Training;
 
 /// <summary>
 /// What one run leaves: <c>recipe.yaml</c> as it was understood, <c>metrics.jsonl</c>, a <c>step-000500</c> for each checkpoint that is
-/// kept, and at the end the model in <c>model</c>.
+/// kept, and at the end the model in <c>model</c>, with the adapters that it was made by in <c>adapter</c>.
 /// </summary>
 public sealed partial class RunFolder
 {
@@ -26,6 +26,9 @@ public sealed partial class RunFolder
 
     /// <summary>The model that the run ends with.</summary>
     public string ModelPath => System.IO.Path.Combine(Path, "model");
+
+    /// <summary>The adapters of a run that trained such, in PEFT's form.</summary>
+    public string AdapterPath => System.IO.Path.Combine(Path, "adapter");
 
     /// <summary>The tokenizer that was trained for the run, where one was.</summary>
     public string TokenizerPath => TokenizerPathOf(Path);
@@ -140,7 +143,7 @@ public sealed partial class RunFolder
     }
 
     // A model's folder is filled under a name made from the one that it gets, which may be temporary itself.
-    [GeneratedRegex(@"^\.+(step-\d+|model|tokenizer|recipe\.yaml|metrics\.jsonl)\.(.+\.)?tmp$")]
+    [GeneratedRegex(@"^\.+(step-\d+|model|adapter|tokenizer|recipe\.yaml|metrics\.jsonl)\.(.+\.)?tmp$")]
     private static partial Regex TemporaryName();
 
     [GeneratedRegex(@"^step-(\d{6,18})$")]

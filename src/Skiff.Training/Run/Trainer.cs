@@ -69,7 +69,10 @@ public sealed class Trainer : IDisposable
 
     /// <summary>One line on what is going to be trained.</summary>
     internal static string Describe(TrainingSetup setup, MemoryNeed need) => FormattableString.Invariant(
-        $"model: {setup.Config.ParameterCount} parameters ({setup.Config.NonEmbeddingParameterCount} without embeddings); memory: {need.Total / 1e6:0} MB ({need.Parameters / 1e6:0} parameters, {need.Gradients / 1e6:0} gradients, {need.Optimizer / 1e6:0} optimizer, {need.Activations / 1e6:0} activations)");
+        $"model: {setup.Config.ParameterCount} parameters ({setup.Config.NonEmbeddingParameterCount} without embeddings){Trained(setup)}; memory: {need.Total / 1e6:0} MB ({need.Parameters / 1e6:0} parameters, {need.Gradients / 1e6:0} gradients, {need.Optimizer / 1e6:0} optimizer, {need.Activations / 1e6:0} activations)");
+
+    private static string Trained(TrainingSetup setup) =>
+        setup.Lora is null ? "" : FormattableString.Invariant($", and {setup.Parameters.Where(setup.Trains).Sum(p => p.Count)} of adapters, which alone are trained");
 
     /// <summary>Begins a run.</summary>
     /// <param name="recipe">The recipe.</param>
@@ -173,7 +176,7 @@ public sealed class Trainer : IDisposable
             _seconds = before + watch.Elapsed.TotalSeconds;
             double pace = tokens.Length / Stopwatch.GetElapsedTime(at).TotalSeconds;
             StepMetrics metrics = new(
-                _done, steps, _loader.Tokens, result.Loss, rate, multiplier, result.GradientNorm, pace, 6 * _setup.Config.ParameterCount * pace / _peak,
+                _done, steps, _loader.Tokens, result.Loss, rate, multiplier, result.GradientNorm, pace, _setup.OperationsPerParameter * _setup.Config.ParameterCount * pace / _peak,
                 _seconds, watch.Elapsed.TotalSeconds / (_done - began) * (steps - _done), _stage);
             log.Write(json => RunMetrics.Write(json, metrics, result));
             _events.Step?.Invoke(metrics);
@@ -186,7 +189,10 @@ public sealed class Trainer : IDisposable
             Due(log);
         }
 
+        // A run that was at its end already has entered none.
+        EnterStage();
         ModelWriter.Write(CurrentModel(), _folder.ModelPath, TensorType.F32);
+        WriteAdapter();
         log.Write(json => RunMetrics.WriteEnd(json, _done, _seconds));
         _events.Note?.Invoke($"the model is in {_folder.ModelPath}");
     }
@@ -293,6 +299,20 @@ public sealed class Trainer : IDisposable
 
     private IEnumerable<(string Name, Tensor Tensor)> Adapters() => _parameters.All
         .Where(p => p.Parameter.Kind is LoraSettings.Down or LoraSettings.Up).Select(p => (p.Parameter.Name, p.Value));
+
+    private void WriteAdapter()
+    {
+        if (_setup.Lora is not { } lora)
+            return;
+        if (_setup.ConfigOf(_stage) != _setup.Config)
+        {
+            _events.Note?.Invoke("no adapter is written beside the model: a stage changed rope_theta, which an adapter cannot say");
+            return;
+        }
+
+        LoraAdapterWriter.Write(_folder.AdapterPath, _setup.Config, _setup.Recipe.InitFrom!, lora.Rank, lora.Alpha, new LoraMerge(_parameters, lora).Adapter);
+        _events.Note?.Invoke($"the adapter alone is in {_folder.AdapterPath}");
+    }
 
     private Model CurrentModel()
     {

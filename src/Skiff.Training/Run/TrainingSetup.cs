@@ -49,6 +49,8 @@ internal sealed class TrainingSetup
         Model? start = recipe.InitFrom is null ? null : Model.Open(recipe.InitFrom);
         if (start is not null && recipe.Parametrization.Form == ParametrizationForm.Mup)
             throw new InvalidInputException(source, "parametrization.form", "a model that is continued keeps its own scales: leave it out");
+        if (start is not null && start.Type.IsQuantized())
+            events.Note?.Invoke($"{recipe.InitFrom} is {start.Type.Name()}: its weights are trained, and written, as the f32 numbers that they stand for");
         Tokenizer tokenizer = FindTokenizer(recipe, source, start, trained, trainTo, events, stop);
         ModelConfig config = start is not null ? Continued(start.Config, recipe, source, tokenizer) : Described(recipe, source, tokenizer);
         config = Parametrization.Configure(config, recipe.Parametrization, source);
@@ -70,6 +72,9 @@ internal sealed class TrainingSetup
 
     /// <summary>Whether a parameter is trained.</summary>
     public bool Trains(Parameter parameter) => Lora is null || parameter.Kind is LoraSettings.Down or LoraSettings.Up;
+
+    /// <summary>Arithmetic that a weight takes for each token: 2 forward, 2 for the gradient of its input, and 2 for its own where it is trained.</summary>
+    public int OperationsPerParameter => Lora is null ? 6 : 4;
 
     /// <summary>How a parameter is trained.</summary>
     public ParameterRate Rate(Parameter parameter)
@@ -187,7 +192,7 @@ internal sealed class TrainingSetup
 
     private void CheckLora()
     {
-        HashSet<string> modules = [.. ParameterList.Of(Config).Where(p => p.Layer >= 0 && p.Kind == "weight" && p.Shape.Length == 2 && p.Index < 0).Select(p => p.Module)];
+        HashSet<string> modules = [.. ParameterList.Of(Config).Where(p => p.Layer >= 0 && p.Kind == "weight" && p.Shape.Length == 2).Select(p => p.Module)];
         if (Lora?.Modules.FirstOrDefault(module => !modules.Contains(module)) is { } unknown)
             throw new InvalidInputException(Source, "lora.modules", $"this model has no '{unknown}'; it has {string.Join(", ", modules.Order())}");
     }

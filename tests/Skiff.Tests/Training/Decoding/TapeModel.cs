@@ -8,17 +8,18 @@ namespace Skiff.Tests.Training;
 /// <summary>The tiny model of a family on the tape, with batches to run.</summary>
 internal sealed class TapeModel
 {
-    public TapeModel(string name, int batch, bool recompute = false, ThreadTeam? team = null, bool documents = true, int? time = null)
+    public TapeModel(string name, int batch, bool recompute = false, ThreadTeam? team = null, bool documents = true, int? time = null, LoraSettings? lora = null)
     {
         Golden = GoldenModel.Read(name);
         Model = Golden.Open();
         Config = Model.Config;
         Time = time ?? Golden.Tokens.Length;
-        Parameters = new TrainingParameters(ParameterList.Of(Config), _ => true);
+        Parameters = new TrainingParameters(
+            ParameterList.Of(Config).Concat(lora?.Parameters(Config) ?? []), p => lora is null || p.Kind is LoraSettings.Down or LoraSettings.Up);
         Parameters.Load(Model.Parameter);
         Tape = new DecoderTape(
             Config, Parameters,
-            new DecoderTapeOptions { Batch = batch, Time = Time, Recompute = recompute, DocumentMask = documents, ExpertBalance = 0.01, RouterZ = 0.001 }, team);
+            new DecoderTapeOptions { Batch = batch, Time = Time, Recompute = recompute, DocumentMask = documents, ExpertBalance = 0.01, RouterZ = 0.001, Lora = lora }, team);
     }
 
     public GoldenModel Golden { get; }

@@ -139,6 +139,7 @@ public sealed class RecipeRefusalTests
     {
         Assert.Equal("tokenizer.vocab_size", Refusal(Recipes.Tuning, "tokenizer.vocab_size=4096").Field);
         Assert.Equal("lora.modules", Refusal(Recipes.Tuning, "lora.modules=[]").Field);
+        Assert.Equal("optimizer.name", Refusal(Recipes.Tuning, "optimizer.name=muon").Field);
         Assert.Equal("own.json", Recipes.Parse(Recipes.Tuning, "tokenizer=own.json").Tokenizer!.Path);
     }
 

@@ -48,6 +48,10 @@ public sealed class RecipeTests
         Recipe mup = Recipes.Parse(Recipes.Least, "parametrization.form=mup");
         Assert.Equal((0.1, 0.01), (mup.Parametrization.InitStd, mup.Optimizer.LearningRate));
         Assert.Equal(0.5, Recipes.Parse(Recipes.Least, "parametrization.form=mup", "optimizer.learning_rate=0.5").Optimizer.LearningRate);
+        Assert.Equal((2e-5, 2e-4), Rates("lora=null"));
+        Assert.Equal((2e-4, 2e-4), Rates());
+        Assert.Equal((1e-3, 2e-4), Rates("optimizer.learning_rate=0.001"));
+        Assert.Equal((2e-5, 0.1), Rates("lora=null", "optimizer={name: muon, muon_learning_rate: 0.1}"));
         Assert.Equal((2000, 100_000), Warmup("steps=1M"));
         Assert.Equal((1, 0), Warmup("steps=1"));
         Assert.Equal((1, 1), Warmup("steps=2"));
@@ -59,6 +63,9 @@ public sealed class RecipeTests
         Recipe noneHeldOut = Recipes.Parse(Recipes.Least, "held_out=0");
         Assert.Equal((0, false), (noneHeldOut.Validation.Tokens, noneHeldOut.Checkpoint.Best));
         Assert.True(recipe.Checkpoint.Best);
+
+        static (double, double) Rates(params string[] sets) =>
+            Recipes.Parse(Recipes.Tuning, sets).Optimizer is var optimizer ? (optimizer.LearningRate, optimizer.MuonLearningRate) : default;
 
         static (long, long) Warmup(string set) => Recipes.Parse(Recipes.Least, set).Schedule is var schedule ? (schedule.WarmupSteps, schedule.DecaySteps) : default;
     }
