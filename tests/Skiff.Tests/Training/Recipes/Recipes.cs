@@ -28,7 +28,7 @@ internal static class Recipes
           rms_norm_eps: 1e-6
           rope_scaling: {rope_type: "yarn", factor: 4.0, names: ["1", true, null, "true", 2]}
           tie_word_embeddings: false
-        tokenizer: {vocab_size: 4K}
+        tokenizer: {vocab_size: 4K, special_tokens: ["<|user|>"], chat_template: chatml}
         data:
           - name: books
             files: ["a.jsonl.gz", "dir/", "x/*.parquet"]
