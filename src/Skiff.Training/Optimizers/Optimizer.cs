@@ -10,7 +10,7 @@ namespace Skiff.Training;
 internal sealed class Optimizer
 {
     private readonly ThreadTeam _team;
-        private readonly double _muonRate;
+    private readonly double _muonRate;
     private readonly List<Entry> _entries = [];
     private readonly Tensor _moments, _scratch;
 
