@@ -21,6 +21,17 @@ public sealed partial class RecipeDocumentationTests
         Assert.Equal(192, first.Model!.Describe("books.yaml", new Dictionary<string, System.Text.Json.Nodes.JsonNode?> { ["vocab_size"] = 4096 }).HiddenSize);
     }
 
+    // Those that lie in recipes/ and those of the guides.
+    [Fact]
+    public void AllOtherExamplesAreRecipesToo()
+    {
+        string[] files = Directory.GetFiles(Path.Combine(Data.Root, "recipes"), "*.yaml");
+        Assert.Contains("finetune-lora.yaml", files.Select(Path.GetFileName));
+        Assert.All(files, file => Assert.Equal($"runs/{Path.GetFileNameWithoutExtension(file)}", Recipe.Read(file, []).Output));
+        string[] guide = [.. Example().Matches(File.ReadAllText(Path.Combine(Data.Root, "docs", "finetune.md"))).Select(match => match.Groups[1].Value)];
+        Assert.Equal([2e-4, 2e-5], guide.Select(example => Recipe.Parse(example, "x.yaml", []).Optimizer.LearningRate));
+    }
+
     // What the whole recipe spells out as a default is one.
     [Fact]
     public void TheWholeRecipeNamesTheDefaults()
