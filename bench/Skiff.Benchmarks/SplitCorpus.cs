@@ -1,4 +1,3 @@
-using Skiff.Models;
 using Skiff.Tensors;
 using Skiff.Training;
 
@@ -35,7 +34,7 @@ internal sealed class SplitCorpus
                 training(text);
             }
         });
-        DocumentReader.Read(TextFiles.Find(names, DocumentReader.ParquetEnding), gatherer, CancellationToken.None);
+        DocumentReader.Read(DocumentReader.Find(names, DocumentFormat.Text), DocumentFormat.Text, gatherer, CancellationToken.None);
         if (_heldOut.Count == 0 || TrainingDocuments == 0)
             throw new InvalidInputException(string.Join(' ', names), "--held-out", _heldOut.Count == 0 ? "holds no document out: raise it" : "leaves no document to train on: lower it");
     }

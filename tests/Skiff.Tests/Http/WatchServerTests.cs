@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json.Nodes;
+using Skiff.Serving;
 using Skiff.Tensors;
 using Skiff.Tests.EndToEnd;
 using Skiff.Tests.Serving;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using CsCheck;
+using Skiff.Serving;
 using Skiff.Training;
 
 namespace Skiff.Tests.Serving;

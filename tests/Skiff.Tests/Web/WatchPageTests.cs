@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Skiff.Serving;
 using Skiff.Tests.Serving;
 
 namespace Skiff.Tests.Web;
