@@ -12,7 +12,7 @@ namespace Skiff.Benchmarks;
 internal static class MupBenchmark
 {
     private static readonly int[] s_widths = [64, 128, 256];
-    private static readonly double[] s_rates = [0.0025, 0.005, 0.01, 0.02, 0.04];
+    private static readonly double[] s_rates = [0.001, 0.002, 0.004, 0.008, 0.016];
 
     private static readonly (string Name, string Keys)[] s_forms =
     [
