@@ -15,16 +15,23 @@ public sealed record RecipeModel
 
     /// <summary>What the model computes.</summary>
     /// <param name="source">The recipe's file, for messages.</param>
-    /// <param name="more">Keys over those of the recipe, such as the <c>vocab_size</c> of a tokenizer that was just trained.</param>
+    /// <param name="more">
+    /// Keys, by their standard names, where the recipe states none, such as the <c>vocab_size</c> of a tokenizer that was just trained. They go over those of the base.
+    /// </param>
     /// <exception cref="InvalidInputException">The base cannot be read, or a key is wrong, missing or unknown.</exception>
     public ModelConfig Describe(string source, IReadOnlyDictionary<string, JsonNode?> more)
     {
         JsonObject keys = (JsonObject)Keys.DeepClone();
-        foreach ((string key, JsonNode? value) in more)
-            keys[key] = value?.DeepClone();
         ModelConfig? start = Base is null ? null : Model.OpenConfig(Base);
         try
         {
+            ModelFamily family = start?.Family ?? ModelFamily.Of(new ConfigReader(keys, source));
+            foreach ((string key, JsonNode? value) in more)
+            {
+                if (!family.NamesOf(key).Any(keys.ContainsKey))
+                    keys[family.NameOf(key)] = value?.DeepClone();
+            }
+
             return start is null ? ModelConfig.Parse(keys, source) : start.With(keys.ToDictionary(pair => pair.Key, pair => pair.Value));
         }
         catch (InvalidInputException e)

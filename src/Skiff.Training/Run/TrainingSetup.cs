@@ -170,16 +170,14 @@ internal sealed class TrainingSetup
     // What the recipe leaves open follows from the tokenizer and the longest context.
     private static ModelConfig Described(Recipe recipe, string source, Tokenizer tokenizer)
     {
-        JsonObject keys = recipe.Model!.Keys;
-        Dictionary<string, JsonNode?> more = [];
-        if (!keys.ContainsKey("vocab_size"))
-            more["vocab_size"] = tokenizer.VocabularySize;
-        if (!keys.ContainsKey("max_position_embeddings") && recipe.Model.Base is null)
+        Dictionary<string, JsonNode?> more = new()
+        {
+            ["vocab_size"] = tokenizer.VocabularySize,
+            ["bos_token_id"] = tokenizer.BosId,
+            ["eos_token_id"] = tokenizer.EosId,
+        };
+        if (recipe.Model!.Base is null)
             more["max_position_embeddings"] = recipe.TrainingStages().Max(stage => stage.Data.ContextLength);
-        if (!keys.ContainsKey("bos_token_id"))
-            more["bos_token_id"] = tokenizer.BosId;
-        if (!keys.ContainsKey("eos_token_id"))
-            more["eos_token_id"] = tokenizer.EosId;
         ModelConfig config = recipe.Model.Describe(source, more);
         if (tokenizer.VocabularySize > config.VocabSize)
             throw new InvalidInputException(source, "model.vocab_size", string.Create(CultureInfo.InvariantCulture, $"{config.VocabSize} does not hold the tokenizer's {tokenizer.VocabularySize} entries: leave vocab_size out, or name a larger one"));

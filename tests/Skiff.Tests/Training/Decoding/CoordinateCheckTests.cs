@@ -35,7 +35,7 @@ public sealed class CoordinateCheckTests(ITestOutputHelper output)
             Assert.InRange(Spread(runs, sizes => sizes.Logits, step), 1, 2.3);
         }
 
-        Assert.InRange(Spread(runs, sizes => sizes.Change, Steps), 1, 1.6);
+        Assert.InRange(Spread(runs, sizes => sizes.Change, Steps), 1, 2);
     }
 
     // With the embedding among the matrices, what it gives and what the tied head learns shrink with the width; nothing grows.

@@ -130,6 +130,18 @@ public sealed class RecipeTests
         Assert.Equal(("r.yaml", "model.hidden_sizes"), (refusal.Input, refusal.Field));
     }
 
+    // What the recipe leaves open is filled in under the family's name for it, and what it states stays.
+    [Theory]
+    [InlineData("", 128)]
+    [InlineData(", n_positions: 64", 64)]
+    public void KeysAreFilledInByTheFamilysNames(string stated, int positions)
+    {
+        RecipeModel model = Recipes.Parse(Recipes.Least, $"model={{model_type: gpt2, n_embd: 32, n_layer: 2, n_head: 4{stated}}}").Model!;
+        ModelConfig config = model.Describe("r.yaml", new Dictionary<string, JsonNode?> { ["vocab_size"] = 300, ["max_position_embeddings"] = 128 });
+        Assert.Equal((positions, 300), (config.MaxPositionEmbeddings, config.VocabSize));
+        Assert.False(config.Source.ContainsKey("max_position_embeddings"));
+    }
+
     [Fact]
     public void GroupsMatchNames()
     {
