@@ -74,7 +74,8 @@ internal sealed class Progress : IDisposable
 
     private static string Rate(double rate) => rate.ToString(rate >= 100 ? "0" : "0.0", CultureInfo.InvariantCulture);
 
-    private static string Duration(double seconds)
+    /// <summary>Seconds as people say them.</summary>
+    public static string Duration(double seconds)
     {
         if (seconds > TimeSpan.MaxValue.TotalSeconds / 2)
             return "for ever";

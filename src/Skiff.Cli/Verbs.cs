@@ -14,5 +14,8 @@ internal static class Verbs
         TokenizeVerb.Create(),
         DetokenizeVerb.Create(),
         TokenizerVerb.Create(),
+        TrainVerb.Create(),
+        WatchVerb.Create(),
+        BenchVerb.Create(),
     ];
 }

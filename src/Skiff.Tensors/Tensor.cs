@@ -199,16 +199,22 @@ internal sealed unsafe class NativeBuffer
         GC.AddMemoryPressure(Length);
     }
 
-    ~NativeBuffer()
+    ~NativeBuffer() => Free();
+
+    /// <summary>Frees it at once; nothing may hold a pointer into it any more.</summary>
+    public void Free()
     {
+        if (Start is null)
+            return;
         NativeMemory.AlignedFree(Start);
         GC.RemoveMemoryPressure(Length);
+        Start = null;
     }
 
     /// <summary>Bytes.</summary>
     public long Length { get; }
 
-    public byte* Start { get; }
+    public byte* Start { get; private set; }
 
     [DllImport("libc", EntryPoint = "madvise")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]

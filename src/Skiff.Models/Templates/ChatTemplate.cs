@@ -6,15 +6,36 @@ namespace Skiff.Models;
 /// <summary>A model's chat template: turns a conversation into the text the model was trained on, as Hugging Face's apply_chat_template does.</summary>
 public sealed class ChatTemplate
 {
+    /// <summary>
+    /// The ChatML form, with the assistant's parts marked: for a tokenizer without a template of its own, where it is asked
+    /// for. Tool calls and contents other than text have no form in it.
+    /// </summary>
+    public const string ChatMl =
+        "{% for message in messages %}"
+        + "{% if message.tool_calls or (message.content is not string and message.content is not none) %}"
+        + "{{ raise_exception('ChatML writes texts only, no tool calls and no parts') }}{% endif %}"
+        + "{{ '<|im_start|>' + message.role + '\n' }}"
+        + "{% if message.role == 'assistant' %}{% generation %}{{ (message.content or '') + '<|im_end|>' }}{% endgeneration %}"
+        + "{% else %}{{ (message.content or '') + '<|im_end|>' }}{% endif %}{{ '\n' }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
     private static readonly string[] TokenNames = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
     private readonly JinjaTemplate _template;
+    private readonly string _source;
     private readonly Dictionary<string, object?> _tokens;
 
-    private ChatTemplate(JinjaTemplate template, Dictionary<string, object?> tokens)
+    private ChatTemplate(string source, string name, Dictionary<string, object?> tokens, JinjaOptions? options)
     {
-        _template = template;
+        _template = JinjaTemplate.Parse(source, name, (options ?? JinjaOptions.Chat) with { TrimBlocks = true, LstripBlocks = true, ChatMode = true });
+        _source = source;
         _tokens = tokens;
     }
+
+    /// <summary>Whether the template marks the assistant's parts (<c>{% generation %}</c>), for <see cref="ApplyWithSpans"/>.</summary>
+    public bool HasGenerations => _template.HasGenerations;
+
+    /// <summary>All that decides what the template renders: its text and the special tokens it sees.</summary>
+    internal string Identity => $"{_source}\n{string.Join('\n', _tokens.OrderBy(token => token.Key, StringComparer.Ordinal).Select(token => $"{token.Key} {token.Value}"))}";
 
     /// <summary>Reads a chat template.</summary>
     /// <param name="source">The template's text.</param>
@@ -30,8 +51,31 @@ public sealed class ChatTemplate
             tokens["bos_token"] = bosToken;
         if (eosToken is not null)
             tokens["eos_token"] = eosToken;
-        return new(JinjaTemplate.Parse(source, name, Chat(options)), tokens);
+        return new(source, name, tokens, options);
     }
+
+    /// <summary>The template of a tokenizer with its special tokens; null where it has none.</summary>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="source">The text of a template to use instead of the tokenizer's own.</param>
+    /// <param name="options">As for <see cref="Parse"/>.</param>
+    /// <exception cref="InvalidInputException">The text is no template.</exception>
+    public static ChatTemplate? Of(Tokenizer tokenizer, string? source = null, JinjaOptions? options = null)
+    {
+        TokenizerSpec spec = tokenizer.Spec;
+        if ((source ?? spec.ChatTemplate) is not string text)
+            return null;
+        Dictionary<string, object?> tokens = spec.Config is JsonElement config ? Tokens(config, spec.Source) : [];
+        foreach ((string name, string? token) in new[] { ("bos_token", spec.BosToken), ("eos_token", spec.EosToken), ("unk_token", spec.UnknownToken), ("pad_token", spec.PadToken) })
+        {
+            if (token is not null)
+                tokens[name] = token;
+        }
+
+        return new(text, source is null ? $"{spec.Source}: chat_template" : "chat template", tokens, options);
+    }
+
+    /// <summary>Whether a name is that of a special token in templates, such as <c>bos_token</c>.</summary>
+    internal static bool IsToken(string name) => TokenNames.Contains(name);
 
     /// <summary>Reads the template and the special tokens of a <c>tokenizer_config.json</c>; null where it has no template.</summary>
     /// <param name="config">The file's root object; its chat_template is a text, or a list of objects with name and template.</param>
@@ -52,19 +96,7 @@ public sealed class ChatTemplate
             JsonValueKind.Array => Variant(field, name, variant ?? "default"),
             _ => throw new InvalidInputException(name, "chat_template", "is neither a text nor a list of templates"),
         };
-        Dictionary<string, object?> tokens = [];
-        foreach (string token in TokenNames)
-        {
-            // A token is written as its text or as an object with its content.
-            if (!config.TryGetProperty(token, out JsonElement value))
-                continue;
-            if (value.ValueKind == JsonValueKind.Object && value.TryGetProperty("content", out JsonElement content))
-                value = content;
-            if (value.ValueKind == JsonValueKind.String)
-                tokens[token] = Text(value, name);
-        }
-
-        return new(JinjaTemplate.Parse(source, $"{name}: chat_template", Chat(options)), tokens);
+        return new(source, $"{name}: chat_template", Tokens(config, name), options);
     }
 
     /// <summary>The text of a conversation.</summary>
@@ -121,7 +153,22 @@ public sealed class ChatTemplate
         return variables;
     }
 
-    private static JinjaOptions Chat(JinjaOptions? options) => (options ?? JinjaOptions.Chat) with { TrimBlocks = true, LstripBlocks = true, ChatMode = true };
+    private static Dictionary<string, object?> Tokens(JsonElement config, string name)
+    {
+        Dictionary<string, object?> tokens = [];
+        foreach (string token in TokenNames)
+        {
+            // A token is written as its text or as an object with its content.
+            if (!config.TryGetProperty(token, out JsonElement value))
+                continue;
+            if (value.ValueKind == JsonValueKind.Object && value.TryGetProperty("content", out JsonElement content))
+                value = content;
+            if (value.ValueKind == JsonValueKind.String)
+                tokens[token] = Text(value, name);
+        }
+
+        return tokens;
+    }
 
     private static string Variant(JsonElement list, string name, string variant)
     {

@@ -8,11 +8,16 @@ internal sealed class JinjaStatementParser(JinjaTokenStream stream, List<JinjaTo
     // How many loops a break here may leave.
     private int _loops;
 
-    public static JinjaStatement[] Parse(JinjaRuntime runtime, string source)
+    private bool _marks;
+
+    /// <summary>The statements of a template; <paramref name="marks"/> says whether generation blocks are among them.</summary>
+    public static JinjaStatement[] Parse(JinjaRuntime runtime, string source, out bool marks)
     {
         List<JinjaToken> tokens = JinjaLexer.Tokenize(runtime, source);
         JinjaStatementParser parser = new(new JinjaTokenStream(runtime, tokens), tokens);
-        return parser.Body(null);
+        JinjaStatement[] body = parser.Body(null);
+        marks = parser._marks;
+        return body;
     }
 
     private JinjaStatement[] Body(string? tag, params string[] ends)
@@ -85,6 +90,7 @@ internal sealed class JinjaStatementParser(JinjaTokenStream stream, List<JinjaTo
                 JinjaFilterExpression filter = (JinjaFilterExpression)_expressions.ParseFilters(null, startInline: true)!;
                 return [new JinjaFilterBlock(tag.Line, filter, BlockToEnd("filter"))];
             case "generation":
+                _marks = true;
                 int loops = _loops;
                 _loops = 0;
                 JinjaStatement[] body = BlockToEnd("generation");

@@ -13,12 +13,16 @@ public sealed class JinjaTemplate
     private readonly JinjaOptions _options;
     private readonly JinjaStatement[] _body;
 
-    private JinjaTemplate(string name, JinjaOptions options, JinjaStatement[] body)
+    private JinjaTemplate(string name, JinjaOptions options, JinjaStatement[] body, bool hasGenerations)
     {
         _name = name;
         _options = options;
         _body = body;
+        HasGenerations = hasGenerations;
     }
+
+    /// <summary>Whether the template has <c>generation</c> blocks.</summary>
+    public bool HasGenerations { get; }
 
     /// <summary>Reads a template.</summary>
     /// <param name="source">The template's text.</param>
@@ -32,7 +36,7 @@ public sealed class JinjaTemplate
         options ??= new JinjaOptions();
         // Reading is linear in the source, so that its budget is not the one of rendering.
         JinjaRuntime runtime = new(name, options with { MaxSteps = int.MaxValue });
-        return new(name, options, JinjaStatementParser.Parse(runtime, source));
+        return new(name, options, JinjaStatementParser.Parse(runtime, source, out bool marks), marks);
     }
 
     /// <summary>Renders the template.</summary>

@@ -16,12 +16,32 @@ internal static class TextFileReader
 
     /// <summary>Reads a file from end to end; <paramref name="read"/> is told the bytes taken from disk so far.</summary>
     /// <exception cref="InvalidInputException">The file cannot be read, is not UTF-8, or a line has no <c>text</c>.</exception>
-    public static void Read(string path, ITextSink sink, Action<long> read)
+    public static void Read(string path, ITextSink sink, Action<long> read) => Open(path, file => Read(path, file, sink, () => read(file.Position)));
+
+    /// <summary>Reads a stream as the file <paramref name="name"/> would be read; <paramref name="tick"/> is called now and then.</summary>
+    public static void Read(string name, Stream file, ITextSink sink, Action tick) => Decompress(name, file, text =>
+    {
+        if (IsJsonLines(name))
+            ReadLines(name, text, (line, record) => ReadRecord(name, line, record, sink), tick);
+        else
+            ReadPlain(text, sink, tick);
+    });
+
+    /// <summary>Hands out the lines of a file that are not blank, with their numbers from 1.</summary>
+    /// <exception cref="InvalidInputException">The file cannot be read, or a line is too long.</exception>
+    public static void ReadLines(string path, Action<long, ReadOnlySpan<byte>> take, Action<long> read) =>
+        Open(path, file => Decompress(path, file, text => ReadLines(path, text, take, () => read(file.Position))));
+
+    /// <summary>Whether a file of this name holds a document a line.</summary>
+    public static bool IsJsonLines(string name) =>
+        name.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase) || name.EndsWith(".jsonl.gz", StringComparison.OrdinalIgnoreCase);
+
+    private static void Open(string path, Action<FileStream> read)
     {
         try
         {
             using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
-            Read(path, file, sink, () => read(file.Position));
+            read(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -29,18 +49,12 @@ internal static class TextFileReader
         }
     }
 
-    /// <summary>Reads a stream as the file <paramref name="name"/> would be read; <paramref name="tick"/> is called now and then.</summary>
-    public static void Read(string name, Stream file, ITextSink sink, Action tick)
+    private static void Decompress(string name, Stream file, Action<Stream> read)
     {
-        bool compressed = name.EndsWith(".gz", StringComparison.OrdinalIgnoreCase);
-        string plainName = compressed ? name[..^3] : name;
         try
         {
-            using Stream text = compressed ? new GzipText(file) : file;
-            if (plainName.EndsWith(".jsonl", StringComparison.OrdinalIgnoreCase))
-                ReadLines(name, text, sink, tick);
-            else
-                ReadPlain(text, sink, tick);
+            using Stream text = name.EndsWith(".gz", StringComparison.OrdinalIgnoreCase) ? new GzipText(file) : file;
+            read(text);
         }
         catch (InvalidDataException e)
         {
@@ -68,7 +82,7 @@ internal static class TextFileReader
         sink.EndDocument();
     }
 
-    private static void ReadLines(string name, Stream text, ITextSink sink, Action tick)
+    private static void ReadLines(string name, Stream text, Action<long, ReadOnlySpan<byte>> take, Action tick)
     {
         byte[] buffer = new byte[BufferSize];
         int start = 0, end = 0;
@@ -100,7 +114,7 @@ internal static class TextFileReader
                 record = record[MarkLength(record)..];
             line++;
             if (record.ContainsAnyExcept(" \t\r"u8))
-                ReadRecord(name, line, record, sink);
+                take(line, record);
             start = Math.Min(end, start + length + 1);
         }
     }

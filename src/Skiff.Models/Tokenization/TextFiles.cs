@@ -15,9 +15,11 @@ public static class TextFiles
     /// <param name="names">Files, folders and patterns.</param>
     /// <param name="moreEndings">What else the caller reads of a folder, such as <c>.parquet</c>.</param>
     /// <exception cref="InvalidInputException">A name matches nothing.</exception>
-    public static IReadOnlyList<string> Find(IEnumerable<string> names, params IReadOnlyList<string> moreEndings)
+    public static IReadOnlyList<string> Find(IEnumerable<string> names, params IReadOnlyList<string> moreEndings) => FindEnding(names, [.. Endings, .. moreEndings]);
+
+    /// <summary>As <see cref="Find"/>, with these endings only for the files of a folder.</summary>
+    internal static IReadOnlyList<string> FindEnding(IEnumerable<string> names, string[] endings)
     {
-        string[] endings = [.. Endings, .. moreEndings];
         List<string> files = [];
         HashSet<string> seen = [];
         foreach (string name in names)

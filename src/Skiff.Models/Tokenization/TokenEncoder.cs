@@ -72,6 +72,8 @@ internal sealed unsafe class TokenEncoder
             while (matcher.Next(text, at, out int start, out int end, out int id))
             {
                 EncodeSegment(text, at, start, workspace, parseSpecial);
+                workspace.Trace?.AddSegment(start, end, text);
+                workspace.Trace?.AddStretch(start, end, workspace.Count, isToken: true);
                 workspace.Append(id);
                 at = end;
             }
@@ -87,11 +89,14 @@ internal sealed unsafe class TokenEncoder
         if (start == end)
             return;
         bool atStart = start == 0;
+        (int rawStart, int rawEnd) = (start, end);
         if (_spec.Normalizer is Normalizer normalizer)
         {
             text = normalizer.Apply(text[start..end]);
             (start, end) = (0, text.Length);
         }
+
+        workspace.Trace?.AddSegment(rawStart, rawEnd, text);
 
         AddedTokenMatcher matcher = parseSpecial ? _normalized : _normalizedPlain;
         if (!matcher.IsEmpty)
@@ -100,6 +105,7 @@ internal sealed unsafe class TokenEncoder
             while (matcher.Next(segment, start, out int from, out int to, out int id))
             {
                 EncodePieces(text, start, from, atStart, workspace);
+                workspace.Trace?.AddStretch(from, to, workspace.Count, isToken: true);
                 workspace.Append(id);
                 start = to;
                 atStart = false;
@@ -113,6 +119,7 @@ internal sealed unsafe class TokenEncoder
     {
         if (start == end)
             return;
+        workspace.Trace?.AddStretch(start, end, workspace.Count, isToken: false);
         if (_pattern != KnownPattern.None)
         {
             EncodeKnown(text.AsSpan(start, end - start), workspace);
@@ -204,7 +211,8 @@ internal sealed unsafe class TokenEncoder
         };
     }
 
-    private static IEnumerable<PreTokenizer> Flatten(PreTokenizer? part) => part switch
+    /// <summary>The parts of a pre-tokenizer in order.</summary>
+    public static IEnumerable<PreTokenizer> Flatten(PreTokenizer? part) => part switch
     {
         null => [],
         PreTokenizerSequence sequence => sequence.Parts.SelectMany(Flatten),

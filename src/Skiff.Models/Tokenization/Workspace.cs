@@ -17,6 +17,9 @@ internal sealed class Workspace
     /// <summary>The segment in UTF-8, for the byte-level path.</summary>
     public byte[] Utf8 = [];
 
+    /// <summary>Where the ids come from, if somebody asks.</summary>
+    public TokenTrace? Trace;
+
     /// <summary>Ids of pieces seen before.</summary>
     public PieceCache Cache { get; } = new();
 
@@ -61,6 +64,7 @@ internal sealed class Workspace
     public void Reset()
     {
         Count = 0;
+        Trace = null;
         if (Ids.Length > MostKept)
             Ids = new int[64];
         if (Utf8.Length > MostKept)

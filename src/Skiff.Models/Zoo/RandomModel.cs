@@ -36,9 +36,18 @@ public static class RandomModel
             if (!random)
                 values.Fill(constant);
             else
-                Gaussian(values, Hash(parameter.Name, seed, row));
+                Gaussian(values, Hash(parameter.Name, seed, row), 0.02f);
         });
         return tensor;
+    }
+
+    /// <summary>Fills a parameter from N(0, deviation^2), by the seed and its name alone.</summary>
+    internal static void Fill(Parameter parameter, Tensor tensor, long seed, float deviation)
+    {
+        Tensor matrix = tensor.Reshape(1, tensor.Count);
+        if (parameter.Shape.Length > 1)
+            matrix = tensor.Reshape(parameter.Rows, parameter.Columns);
+        Parallel.For(0, matrix.Rows, row => Gaussian(MemoryMarshal.Cast<byte, float>(matrix.MutableRowBytes(row)), Hash(parameter.Name, seed, row), deviation));
     }
 
     private static Span<float> Row(Tensor tensor, Parameter parameter, long row)
@@ -48,19 +57,18 @@ public static class RandomModel
     }
 
     // FNV-1a over the name, then the seed and the row.
-    private static ulong Hash(string name, int seed, long row)
+    private static ulong Hash(string name, long seed, long row)
     {
         ulong hash = 0xcbf29ce484222325;
         foreach (char c in name)
             hash = (hash ^ c) * 0x100000001b3;
-        return (hash ^ (uint)seed) * 0x100000001b3 ^ (ulong)row * Step;
+        return (hash ^ (ulong)seed) * 0x100000001b3 ^ (ulong)row * Step;
     }
 
     // Sums of four 16-bit numbers are near enough to normal here, and ten times faster than the Box-Muller form.
-    private static void Gaussian(Span<float> values, ulong state)
+    private static void Gaussian(Span<float> values, ulong state, float deviation)
     {
-        const float Deviation = 0.02f;
-        float scale = Deviation / MathF.Sqrt(4 * 65536f * 65536f / 12);
+        float scale = deviation / MathF.Sqrt(4 * 65536f * 65536f / 12);
         int i = 0;
         for (; i <= values.Length - 16; i += 16, state = unchecked(state + 16 * Step))
         {

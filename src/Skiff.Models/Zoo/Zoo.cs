@@ -29,7 +29,7 @@ public static class Zoo
         Entries.OrderBy(e => Distance(e.Name[..Math.Min(e.Name.Length, name.Length)], name.ToLowerInvariant())).Take(3).Select(e => e.Name);
 
     // Levenshtein distance, one row at a time.
-    private static int Distance(string a, string b)
+    internal static int Distance(string a, string b)
     {
         int[] row = [.. Enumerable.Range(0, b.Length + 1)];
         for (int i = 1; i <= a.Length; i++)

@@ -4,16 +4,13 @@ using System.Numerics;
 namespace Skiff.Tensors;
 
 /// <summary>
-/// The loss of a language model's head without ever holding all logits: z = hidden head^T, s = cap tanh(scale z / cap),
+/// The loss of a language model's head without ever holding all logits: z = scale hidden head^T + bias, s = cap tanh(z / cap),
 /// loss = -log softmax(s)[target], done for C tokens at a time together with the gradients (arXiv 2411.09009 gives the idea).
 /// </summary>
 public static unsafe class LinearCrossEntropy
 {
     // Logits of a chunk: 8 MiB, but never so few tokens that products over them become narrow.
     private const int ChunkLogits = 1 << 21, LeastChunk = 64;
-
-    // Values summed in single precision before the sum moves to double.
-    private const int SumBlock = 1024;
 
     /// <summary>Room for the chunk that suits a number of tokens, in values: C (V + 1).</summary>
     public static long ScratchLength(int tokens, int vocabulary) =>
@@ -27,7 +24,7 @@ public static unsafe class LinearCrossEntropy
     /// <param name="hidden">[N, D].</param>
     /// <param name="head">[V, D].</param>
     /// <param name="targets">[N], from 0 to V - 1, or -1: no loss, no gradient.</param>
-    /// <param name="logitScale">Factor on the logits.</param>
+    /// <param name="logitScale">Factor on the products; not 0 with a dHeadBias.</param>
     /// <param name="softCap">Cap of the logits, or 0 for none.</param>
     /// <param name="gradientScale">Factor on every gradient.</param>
     /// <param name="dHidden">[N, D] overwritten, or null: the loss alone.</param>
@@ -35,20 +32,27 @@ public static unsafe class LinearCrossEntropy
     /// <param name="logProbabilities">[N] overwritten, 0 without a target; or empty.</param>
     /// <param name="scratch">At least V + 1 values; <see cref="ScratchLength"/> says how many suit.</param>
     /// <param name="team">Threads to share the work; the process's own when null.</param>
+    /// <param name="headBias">[V] added to the scaled products, or empty.</param>
+    /// <param name="dHeadBias">[V] added to, or empty: no bias or a frozen one.</param>
     /// <exception cref="ArgumentException">Sizes differ, or too little scratch memory.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A target outside the vocabulary, or a negative cap.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A target outside the vocabulary, a negative cap, or a scale of 0 with a dHeadBias.</exception>
     public static double Compute(
         MatrixView hidden, MatrixView head, ReadOnlySpan<int> targets, float logitScale, float softCap, float gradientScale,
-        MatrixView? dHidden, MatrixView? dHead, Span<float> logProbabilities, Span<float> scratch, ThreadTeam? team = null)
+        MatrixView? dHidden, MatrixView? dHead, Span<float> logProbabilities, Span<float> scratch, ThreadTeam? team = null,
+        ReadOnlySpan<float> headBias = default, Span<float> dHeadBias = default)
     {
         int tokens = hidden.Rows, width = hidden.Columns, vocabulary = head.Rows, chunk = (int)Math.Min(tokens, scratch.Length / (vocabulary + 1L));
         if (head.Columns != width || targets.Length != tokens || (logProbabilities.Length != 0 && logProbabilities.Length != tokens))
             throw new ArgumentException($"hidden [{tokens}, {width}], head [{vocabulary}, {head.Columns}], {targets.Length} targets, {logProbabilities.Length} log-probabilities", nameof(head));
         if ((dHidden is { } a && (a.Rows != tokens || a.Columns != width)) || (dHead is { } b && (b.Rows != vocabulary || b.Columns != width)))
             throw new ArgumentException("a gradient has another size than its factor", nameof(dHidden));
+        if ((headBias.Length != 0 && headBias.Length != vocabulary) || (dHeadBias.Length != 0 && dHeadBias.Length != headBias.Length))
+            throw new ArgumentException($"{headBias.Length} biases and {dHeadBias.Length} gradients for a vocabulary of {vocabulary}", nameof(headBias));
         if (chunk == 0 && tokens > 0)
             throw new ArgumentException($"{scratch.Length} values of scratch memory for rows of {vocabulary} + 1", nameof(scratch));
         ArgumentOutOfRangeException.ThrowIfNegative(softCap);
+        if (dHeadBias.Length > 0)
+            ArgumentOutOfRangeException.ThrowIfZero(logitScale);
         foreach (int target in targets)
         {
             if (target < -1 || target >= vocabulary)
@@ -58,14 +62,24 @@ public static unsafe class LinearCrossEntropy
         team ??= ThreadTeam.Default;
         double loss = 0;
         fixed (int* ids = targets)
-        fixed (float* room = scratch)
+        fixed (float* room = scratch, bias = headBias)
         {
             for (int first = 0; first < tokens; first += chunk)
             {
                 int rows = Math.Min(chunk, tokens - first);
                 MatrixView logits = new(room + chunk, rows, vocabulary), part = hidden.Block(first, rows, 0, width);
                 MatrixProduct.Multiply(part, head.Transposed, logits, team: team);
-                Plan plan = new() { Logits = logits, LogProbabilities = room, Targets = ids + first, LogitScale = logitScale, Cap = softCap, GradientScale = gradientScale, Gradients = dHidden is not null || dHead is not null };
+                Plan plan = new()
+                {
+                    Logits = logits,
+                    Bias = bias,
+                    LogProbabilities = room,
+                    Targets = ids + first,
+                    LogitScale = logitScale,
+                    Cap = softCap,
+                    GradientScale = gradientScale,
+                    Gradients = dHidden is not null || dHead is not null || dHeadBias.Length > 0,
+                };
                 team.Run(rows, &Row, &plan);
                 for (int r = 0; r < rows; r++)
                     loss -= room[r];
@@ -75,6 +89,9 @@ public static unsafe class LinearCrossEntropy
                     MatrixProduct.Multiply(logits, head, dh.Block(first, rows, 0, width), team: team);
                 if (dHead is { } dw)
                     MatrixProduct.Multiply(logits.Transposed, part, dw, accumulate: true, team: team);
+                // The gradients hold the factor of the products, which the bias lacks.
+                if (dHeadBias.Length > 0)
+                    Bias.Backward(logits, 1 / logitScale, dHeadBias, team);
             }
         }
 
@@ -97,8 +114,8 @@ public static unsafe class LinearCrossEntropy
             return;
         }
 
-        float most = Bend(plan, z, count);
-        double logSum = most + Math.Log(ExpSum(z, most, count));
+        float most = LogitRow.Bend(z, count, plan->Bias, plan->LogitScale, plan->Cap);
+        double logSum = most + Math.Log(LogitRow.ExpSum(z, most, count));
         plan->LogProbabilities[row] = (float)(z[target] - logSum);
         if (!plan->Gradients)
             return;
@@ -108,70 +125,18 @@ public static unsafe class LinearCrossEntropy
         for (int i = 0; i < count; i += Vector<float>.Count)
         {
             int rest = count - i;
-            Vector<float> s = rest < Vector<float>.Count ? VectorFunctions.LoadFirst(z + i, rest) : Vector.Load(z + i), bent = s * inverse;
+            Vector<float> s = VectorFunctions.Load(z + i, rest), bent = s * inverse;
             Vector<float> gradient = VectorFunctions.Exp(s - shift) * scale * (Vector<float>.One - bent * bent);
-            Store(gradient, z + i, rest);
+            VectorFunctions.Store(gradient, z + i, rest);
         }
 
         z[target] -= factor * slope;
     }
 
-    // Scales and caps in place; the largest.
-    private static float Bend(Plan* plan, float* z, int count)
-    {
-        Vector<float> most = new(float.NegativeInfinity), scale = new(plan->LogitScale), cap = new(plan->Cap);
-        for (int i = 0; i < count; i += Vector<float>.Count)
-        {
-            int rest = count - i;
-            Vector<float> s = scale * (rest < Vector<float>.Count ? VectorFunctions.LoadFirst(z + i, rest) : Vector.Load(z + i));
-            if (plan->Cap > 0)
-                s = cap * VectorFunctions.Tanh(s / cap);
-            Store(s, z + i, rest);
-            // Lanes behind the end of the row must not count.
-            if (rest >= Vector<float>.Count)
-                most = Vector.Max(most, s);
-            else
-                for (int j = 0; j < rest; j++)
-                    most = Vector.Max(most, new Vector<float>(z[i + j]));
-        }
-
-        float largest = most[0];
-        for (int lane = 1; lane < Vector<float>.Count; lane++)
-            largest = MathF.Max(largest, most[lane]);
-        return largest;
-    }
-
-    private static double ExpSum(float* z, float most, int count)
-    {
-        double sum = 0;
-        Vector<float> shift = new(most);
-        for (int start = 0; start < count; start += SumBlock)
-        {
-            int end = Math.Min(count, start + SumBlock), i = start;
-            Vector<float> block = Vector<float>.Zero;
-            for (; i <= end - Vector<float>.Count; i += Vector<float>.Count)
-                block += VectorFunctions.Exp(Vector.Load(z + i) - shift);
-            sum += Vector.Sum(block);
-            // The values that fill no vector.
-            for (; i < end; i++)
-                sum += Math.Exp(z[i] - most);
-        }
-
-        return sum;
-    }
-
-    private static void Store(Vector<float> values, float* target, int rest)
-    {
-        if (rest < Vector<float>.Count)
-            VectorFunctions.StoreFirst(values, target, rest);
-        else
-            values.Store(target);
-    }
-
     // The twin, with all logits of one token at a time.
     internal static double Scalar(
         ReadOnlySpan<double> hidden, ReadOnlySpan<double> head, ReadOnlySpan<int> targets, double logitScale, double softCap, double gradientScale,
-        Span<double> dHidden, Span<double> dHead)
+        Span<double> dHidden, Span<double> dHead, ReadOnlySpan<double> headBias = default, Span<double> dHeadBias = default)
     {
         int width = hidden.Length / targets.Length, vocabulary = head.Length / width;
         double loss = 0;
@@ -186,6 +151,7 @@ public static unsafe class LinearCrossEntropy
                 s[v] = 0;
                 for (int i = 0; i < width; i++)
                     s[v] += logitScale * hidden[n * width + i] * head[v * width + i];
+                s[v] += headBias.Length > 0 ? headBias[v] : 0;
                 p[v] = s[v] = softCap > 0 ? Elementwise.SoftCap(s[v], softCap) : s[v];
             }
 
@@ -193,11 +159,13 @@ public static unsafe class LinearCrossEntropy
             loss -= Math.Log(p[targets[n]]);
             for (int v = 0; v < vocabulary && dHidden.Length > 0; v++)
             {
-                double g = gradientScale * logitScale * (p[v] - (v == targets[n] ? 1 : 0)) * (softCap > 0 ? 1 - s[v] / softCap * s[v] / softCap : 1);
+                double g = gradientScale * (p[v] - (v == targets[n] ? 1 : 0)) * (softCap > 0 ? 1 - s[v] / softCap * s[v] / softCap : 1);
+                if (dHeadBias.Length > 0)
+                    dHeadBias[v] += g;
                 for (int i = 0; i < width; i++)
                 {
-                    dHidden[n * width + i] += g * head[v * width + i];
-                    dHead[v * width + i] += g * hidden[n * width + i];
+                    dHidden[n * width + i] += g * logitScale * head[v * width + i];
+                    dHead[v * width + i] += g * logitScale * hidden[n * width + i];
                 }
             }
         }
@@ -208,7 +176,7 @@ public static unsafe class LinearCrossEntropy
     private struct Plan
     {
         public MatrixView Logits;
-        public float* LogProbabilities;
+        public float* Bias, LogProbabilities;
         public int* Targets;
         public float LogitScale, Cap, GradientScale;
         public bool Gradients;

@@ -89,4 +89,18 @@ internal static class VectorFunctions
     /// <summary>Stores the first values of a vector.</summary>
     public static unsafe void StoreFirst(Vector<float> values, float* target, int count) =>
         Unsafe.CopyBlockUnaligned(target, &values, (uint)(count * sizeof(float)));
+
+    /// <summary>A vector of a row of which <paramref name="rest"/> values are left, 1 or more; lanes behind them are 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe Vector<float> Load(float* source, int rest) => rest < Vector<float>.Count ? LoadFirst(source, rest) : Vector.Load(source);
+
+    /// <summary>Stores what fits of a row of which <paramref name="rest"/> values are left.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static unsafe void Store(Vector<float> values, float* target, int rest)
+    {
+        if (rest < Vector<float>.Count)
+            StoreFirst(values, target, rest);
+        else
+            values.Store(target);
+    }
 }

@@ -13,7 +13,10 @@ namespace Skiff.Training;
 /// </summary>
 public sealed class DataLoader
 {
-    /// <summary>The target of a document's last token, which foretells nothing: the loss leaves it out.</summary>
+    /// <summary>
+    /// The target of a token that the loss leaves out: a document's last one, which foretells nothing, and one before a token
+    /// of a conversation that is not the assistant's.
+    /// </summary>
     public const int NoTarget = -1;
 
     private readonly IReadOnlyList<DataSource> _sources;
@@ -64,7 +67,7 @@ public sealed class DataLoader
     /// the first batch at or behind its <see cref="DataStage.From"/>.
     /// </summary>
     /// <param name="tokens">[rows, <see cref="ContextLength"/>] ids.</param>
-    /// <param name="targets">The same shape: the id that follows in the document, or <see cref="NoTarget"/> behind its end.</param>
+    /// <param name="targets">The same shape: the id that follows in the document, or <see cref="NoTarget"/>.</param>
     /// <param name="documentStarts">
     /// The same shape: where in its row a token's document begins (0 for one that goes on from the row before). Token t sees
     /// j where documentStarts[t] &lt;= j &lt;= t; its position is t, or t - documentStarts[t] where positions restart.

@@ -1,6 +1,6 @@
 namespace Skiff.Training;
 
-/// <summary>The sides of the held-out split, which is by the hash of a document's text: equal texts are on one side.</summary>
+/// <summary>The sides of the held-out split, which is by the hash of a document's text, or of a conversation's messages: equal ones are on one side.</summary>
 public enum DataSplit
 {
     /// <summary>What is trained on.</summary>

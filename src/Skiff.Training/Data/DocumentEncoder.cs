@@ -6,34 +6,44 @@ using Skiff.Models;
 namespace Skiff.Training;
 
 /// <summary>Turns the documents of a batch into ids.</summary>
-internal sealed class DocumentEncoder(Tokenizer tokenizer, TokenShardOptions options)
+internal sealed class DocumentEncoder(Tokenizer tokenizer, ChatTemplate? template, TokenShardOptions options)
 {
     private readonly int? _first = options.BeginWithBos ? tokenizer.BosId : null;
-    private readonly int? _last = options.EndWithEos ? tokenizer.EosId : null;
+    private readonly int? _last = options.EndsWithEos ? tokenizer.EosId : null;
+    private readonly ChatEncoder? _chat = template is null ? null : new ChatEncoder(tokenizer, template);
 
-    /// <summary>Encodes a batch; special tokens written out in the text stay text.</summary>
+    /// <summary>Encodes a batch; special tokens written out in a text stay text, those of a template are parsed.</summary>
     public void Encode(DocumentBatch batch)
     {
         Workspace workspace = tokenizer.Engine.Rent();
         int start = 0;
-        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
-        foreach (int end in batch.TextEnds)
+        for (int i = 0; i < batch.TextEnds.Count; i++)
         {
-            ReadOnlySpan<byte> text = batch.Text.AsSpan(start, end - start);
-            SHA256.HashData(text, hash);
-            batch.Hashes.Add(BinaryPrimitives.ReadUInt32BigEndian(hash));
-            if (_first is int bos)
-                workspace.Append(bos);
-            tokenizer.Engine.Encode(Encoding.UTF8.GetString(text), workspace, addSpecial: false, parseSpecial: false);
-            if (_last is int eos)
-                workspace.Append(eos);
+            ReadOnlySpan<byte> text = batch.Text.AsSpan(start, batch.TextEnds[i] - start);
+            if (_chat is null)
+                Encode(text, workspace, batch);
+            else
+                _chat.Encode(text, batch.Origins[i], workspace, batch);
             batch.IdEnds.Add(workspace.Count);
-            start = end;
+            start = batch.TextEnds[i];
         }
 
         if (batch.Ids.Length < workspace.Count)
             batch.Ids = new int[workspace.Ids.Length];
         workspace.Ids.AsSpan(0, workspace.Count).CopyTo(batch.Ids);
         tokenizer.Engine.Return(workspace);
+    }
+
+    private void Encode(ReadOnlySpan<byte> text, Workspace workspace, DocumentBatch batch)
+    {
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(text, hash);
+        batch.Hashes.Add(BinaryPrimitives.ReadUInt32BigEndian(hash));
+        batch.TextBytes.Add((uint)text.Length);
+        if (_first is int bos)
+            workspace.Append(bos);
+        tokenizer.Engine.Encode(Encoding.UTF8.GetString(text), workspace, addSpecial: false, parseSpecial: false);
+        if (_last is int eos)
+            workspace.Append(eos);
     }
 }

@@ -22,6 +22,9 @@ internal sealed class DocumentGatherer(long skip, Func<DocumentBatch> rent, Acti
     /// <summary>The file being read.</summary>
     public string Source { get; set; } = "";
 
+    /// <summary>The line being read, from 1; 0 where documents are no lines.</summary>
+    public long Line { get; set; }
+
     /// <summary>Bytes of all sources read so far.</summary>
     public long SourceBytes { get; set; }
 
@@ -55,8 +58,9 @@ internal sealed class DocumentGatherer(long skip, Func<DocumentBatch> rent, Acti
 
         ReadOnlySpan<byte> text = _batch.Text.AsSpan(open, _batch.Length - open);
         if (!Utf8.IsValid(text))
-            throw new InvalidInputException(Source, $"byte {Position + TextChunker.FirstInvalid(text)}", "not UTF-8 text: convert the file first");
+            throw new InvalidInputException(Source, Line > 0 ? $"line {Line}" : $"byte {Position + TextChunker.FirstInvalid(text)}", "not UTF-8 text: convert the file first");
         _batch.TextEnds.Add(_batch.Length);
+        _batch.Origins.Add((Source, Line));
         if (_batch.Length >= BatchBytes)
             Flush();
     }

@@ -33,8 +33,9 @@ internal sealed class EncodedDocuments(TokenizePipeline pipeline)
     public void MoveTo(ShardWriter shard)
     {
         DocumentBatch batch = _batch!;
-        int idStart = _next == 0 ? 0 : batch.IdEnds[_next - 1], textStart = _next == 0 ? 0 : batch.TextEnds[_next - 1];
-        shard.Append(batch.Ids.AsSpan(idStart, batch.IdEnds[_next] - idStart), (uint)(batch.TextEnds[_next] - textStart), batch.Hashes[_next]);
+        int start = _next == 0 ? 0 : batch.IdEnds[_next - 1], length = batch.IdEnds[_next] - start;
+        ReadOnlySpan<bool> isTarget = batch.IsTarget.Length == 0 ? [] : batch.IsTarget.AsSpan(start, length);
+        shard.Append(batch.Ids.AsSpan(start, length), isTarget, batch.TextBytes[_next], batch.Hashes[_next]);
         _next++;
     }
 }

@@ -4,8 +4,8 @@ using Skiff.Tensors;
 namespace Skiff.Training;
 
 /// <summary>
-/// One side of the held-out split: a document is held out where the upper 32 bits of its text's SHA-256 lie in the lowest
-/// share of all values, so the split does not depend on files, their order or the other documents.
+/// One side of the held-out split: a document is held out where the upper 32 bits of the SHA-256 of its text (of a conversation,
+/// its messages) lie in the lowest share of all values, so the split does not depend on files, their order or the other documents.
 /// </summary>
 internal readonly struct HeldOut
 {

@@ -9,7 +9,7 @@ namespace Skiff.Training;
 /// <summary>What a set of shards is made from, as hashes: where they agree, the shards need not be made again.</summary>
 internal static class ShardKey
 {
-    private const string Format = "skiff token shards 1";
+    private const string Format = "skiff token shards 2";
 
     /// <summary>SHA-256 of a tokenizer: of its <c>tokenizer.json</c> and of the tokens that begin and end a text.</summary>
     public static byte[] OfTokenizer(Tokenizer tokenizer)
@@ -22,11 +22,11 @@ internal static class ShardKey
     }
 
     /// <summary>
-    /// SHA-256 of the tokenizer's hash, the options that change bytes, and the files' names (without folders, so that a
-    /// corpus may move), sizes and contents in order.
+    /// SHA-256 of the tokenizer's hash, the options that change bytes, the chat template where there is one, and the files'
+    /// names (without folders, so that a corpus may move), sizes and contents in order.
     /// </summary>
     public static byte[] Of(
-        IReadOnlyList<string> files, ReadOnlySpan<byte> tokenizer, TokenShardOptions options, Action<long> read, CancellationToken cancellation)
+        IReadOnlyList<string> files, ReadOnlySpan<byte> tokenizer, ChatTemplate? template, TokenShardOptions options, Action<long> read, CancellationToken cancellation)
     {
         (long Length, byte[] Hash)[] contents = new (long, byte[])[files.Count];
         Lock gate = new();
@@ -54,7 +54,9 @@ internal static class ShardKey
 
         StringBuilder text = new();
         text.Append(Format).Append('\n').Append(Convert.ToHexString(tokenizer)).Append('\n');
-        text.Append($"shard {options.ShardTokens} bos {options.BeginWithBos} eos {options.EndWithEos}\n");
+        text.Append($"shard {options.ShardTokens} bos {options.BeginWithBos} eos {options.EndsWithEos}\n");
+        if (template is not null)
+            text.Append($"chat {Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(template.Identity)))}\n");
         for (int i = 0; i < files.Count; i++)
             text.Append($"{contents[i].Length} {Convert.ToHexString(contents[i].Hash)} {Path.GetFileName(files[i])}\n");
         return SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString()));

@@ -65,6 +65,7 @@ internal sealed class SourceCursor
             // A document's last token foretells nothing; the last one of a piece foretells the next piece's first.
             int known = Math.Min(count, _documentEnd - _at - 1);
             _shard.Copy(_at + 1, targets.Slice(filled, known));
+            _shard.Hide(_at + 1, targets.Slice(filled, known));
             targets[(filled + known)..(filled + count)].Fill(DataLoader.NoTarget);
             filled += count;
             _at += count;

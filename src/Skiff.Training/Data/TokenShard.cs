@@ -54,6 +54,21 @@ internal sealed class TokenShard : IDisposable
             MemoryMarshal.Cast<byte, int>(bytes).CopyTo(ids);
     }
 
+    /// <summary>Sets those of the ids from <paramref name="start"/> on that are not the loss's to ask for to <see cref="DataLoader.NoTarget"/>.</summary>
+    public void Hide(int start, Span<int> targets)
+    {
+        if (!Header.IsMasked || targets.IsEmpty)
+            return;
+        int first = start / 8;
+        ReadOnlySpan<byte> bits = _file.Span(Header.MaskAt + first, ((start + targets.Length + 7) / 8) - first);
+        for (int i = 0; i < targets.Length; i++)
+        {
+            int at = start + i;
+            if ((bits[(at / 8) - first] >> (at % 8) & 1) == 0)
+                targets[i] = DataLoader.NoTarget;
+        }
+    }
+
     /// <summary>Where a document begins, in tokens of the shard.</summary>
     public int Start(int document) => document == 0 ? 0 : ShardTable.End(Table, document - 1);
 

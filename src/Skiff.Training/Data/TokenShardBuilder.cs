@@ -9,6 +9,8 @@ namespace Skiff.Training;
 internal sealed class TokenShardBuilder(
     Tokenizer tokenizer, string folder, TokenShardOptions options, IProgress<TokenShardProgress>? progress, CancellationToken cancellation)
 {
+    private ChatTemplate? _template;
+
     /// <summary>What stands between the builder and a shard's file: the tests fill their disks here.</summary>
     public Func<Stream, Stream> OpenShard { get; init; } = stream => stream;
 
@@ -20,7 +22,8 @@ internal sealed class TokenShardBuilder(
     public TokenShardResult Build(IEnumerable<string> names)
     {
         options.Check(tokenizer);
-        IReadOnlyList<string> files = TextFiles.Find(names, DocumentReader.ParquetEnding);
+        _template = options.Template(tokenizer);
+        IReadOnlyList<string> files = DocumentReader.Find(names, options.Format);
         try
         {
             Directory.CreateDirectory(folder);
@@ -39,7 +42,7 @@ internal sealed class TokenShardBuilder(
         long total = files.Sum(file => File.Exists(file) ? new FileInfo(file).Length : 0);
         byte[] tokenizerHash = ShardKey.OfTokenizer(tokenizer);
         Stopwatch watch = Stopwatch.StartNew();
-        byte[] key = ShardKey.Of(files, tokenizerHash, options, bytes => Report("check", bytes, 0, total, 0, watch), cancellation);
+        byte[] key = ShardKey.Of(files, tokenizerHash, _template, options, bytes => Report("check", bytes, 0, total, 0, watch), cancellation);
 
         ShardHeader? last = Keep(key, out int kept, out long keptTokens, out string? damage);
         int written = 0;
@@ -88,7 +91,7 @@ internal sealed class TokenShardBuilder(
 
     private int Write(IReadOnlyList<string> files, byte[] key, byte[] tokenizerHash, ShardHeader? last, int kept, long tokens, long total)
     {
-        using TokenizePipeline pipeline = new(files, tokenizer, options, DocumentsThrough(last), cancellation);
+        using TokenizePipeline pipeline = new(files, tokenizer, _template, options, DocumentsThrough(last), cancellation);
         EncodedDocuments documents = new(pipeline);
         if (documents.AtEnd)
             throw new InvalidInputException(files[0], "text", files.Count == 1 ? "the corpus is empty" : $"the corpus of {files.Count} files is empty");
@@ -105,6 +108,7 @@ internal sealed class TokenShardBuilder(
                     VocabularySize = tokenizer.VocabularySize,
                     Index = index,
                     IsLast = false,
+                    IsMasked = options.Format == DocumentFormat.Chat,
                     FirstDocument = DocumentsThrough(last),
                     Documents = 0,
                     Tokens = 0,
@@ -114,7 +118,7 @@ internal sealed class TokenShardBuilder(
                     Content = default,
                 };
                 Stream file = OpenShard(stream);
-                using ShardWriter shard = new(file, start.IdWidth);
+                using ShardWriter shard = new(file, start.IdWidth, start.IsMasked);
                 do
                 {
                     documents.MoveTo(shard);

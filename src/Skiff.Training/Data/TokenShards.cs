@@ -19,6 +19,7 @@ public sealed class TokenShards : IDisposable
         Tokens = shards.Sum(shard => (long)shard.Header.Tokens);
         TextBytes = shards.Sum(shard => shard.Header.TextBytes);
         VocabularySize = shards[0].Header.VocabularySize;
+        IsMasked = shards[0].Header.IsMasked;
         Key = Convert.ToHexStringLower(shards[0].Header.Key.Span);
     }
 
@@ -31,11 +32,14 @@ public sealed class TokenShards : IDisposable
     /// <summary>Tokens in all shards, with those that begin and end documents.</summary>
     public long Tokens { get; }
 
-    /// <summary>UTF-8 bytes of the documents' text.</summary>
+    /// <summary>UTF-8 bytes of the documents' text; of conversations, as they are written out.</summary>
     public long TextBytes { get; }
 
     /// <summary>The tokenizer's largest id plus one.</summary>
     public int VocabularySize { get; }
+
+    /// <summary>Whether only some tokens are targets, as in conversations those of the assistant; else all are.</summary>
+    public bool IsMasked { get; }
 
     /// <summary>SHA-256, in hexadecimal digits, of everything the shards are made from: tokenizer, sources, options.</summary>
     public string Key { get; }
@@ -43,8 +47,8 @@ public sealed class TokenShards : IDisposable
     internal IReadOnlyList<TokenShard> Shards => _shards;
 
     /// <summary>
-    /// Tokenises files, folders and patterns (<c>.txt</c>, <c>.jsonl</c>, <c>.parquet</c>, the first two also <c>.gz</c>)
-    /// into a folder. Shards that an earlier run finished from the same tokenizer, sources and options are kept, so a killed
+    /// Tokenises files, folders and patterns (<c>.txt</c>, <c>.jsonl</c>, <c>.parquet</c>, the first two also <c>.gz</c>; of
+    /// conversations <c>.jsonl</c> and <c>.jsonl.gz</c>) into a folder. Shards that an earlier run finished from the same tokenizer, sources and options are kept, so a killed
     /// run goes on where it was; from anything else they are made anew. A shard appears whole or not at all.
     /// </summary>
     /// <exception cref="InvalidInputException">A source or option cannot be used, the corpus is empty, or the disk is full.</exception>
@@ -114,23 +118,39 @@ public sealed class TokenShards : IDisposable
     /// <summary>The ids of a document, from 0 in the order of the sources.</summary>
     public int[] ReadDocument(long document)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(document);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, Documents);
-        TokenShard shard = _shards.Last(shard => shard.Header.FirstDocument <= document);
-        int index = (int)(document - shard.Header.FirstDocument), start = shard.Start(index);
-        int[] ids = new int[ShardTable.End(shard.Table, index) - start];
+        (TokenShard shard, int start, int length) = Find(document);
+        int[] ids = new int[length];
         shard.Copy(start, ids);
+        return ids;
+    }
+
+    /// <summary>The ids of a document as targets: <see cref="DataLoader.NoTarget"/> where a token is not the loss's to ask for.</summary>
+    public int[] ReadTargets(long document)
+    {
+        (TokenShard shard, int start, int length) = Find(document);
+        int[] ids = new int[length];
+        shard.Copy(start, ids);
+        shard.Hide(start, ids);
         return ids;
     }
 
     /// <summary>Unmaps the files.</summary>
     public void Dispose() => Array.ForEach(_shards, shard => shard.Dispose());
 
+    private (TokenShard Shard, int Start, int Length) Find(long document)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(document);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(document, Documents);
+        TokenShard shard = _shards.Last(shard => shard.Header.FirstDocument <= document);
+        int index = (int)(document - shard.Header.FirstDocument), start = shard.Start(index);
+        return (shard, start, ShardTable.End(shard.Table, index) - start);
+    }
+
     private static void CheckOrder(string path, List<TokenShard> shards)
     {
         ShardHeader first = shards[0].Header, header = shards[^1].Header;
         long documents = shards.Count == 1 ? 0 : shards[^2].Header.FirstDocument + shards[^2].Header.Documents;
-        if (header.Index != shards.Count - 1 || header.FirstDocument != documents || !header.Key.Span.SequenceEqual(first.Key.Span)
+        if (header.Index != shards.Count - 1 || header.IsMasked != first.IsMasked || header.FirstDocument != documents || !header.Key.Span.SequenceEqual(first.Key.Span)
             || !header.Tokenizer.Span.SequenceEqual(first.Tokenizer.Span) || header.VocabularySize != first.VocabularySize)
             throw new InvalidInputException(path, "header", "does not belong to the shards before it: build them again");
     }

@@ -17,13 +17,15 @@ internal sealed class TokenizePipeline : IDisposable
     private readonly Task[] _encoders;
 
     /// <summary>Begins to read, leaving out the first <paramref name="skip"/> documents.</summary>
-    public TokenizePipeline(IReadOnlyList<string> files, Tokenizer tokenizer, TokenShardOptions options, long skip, CancellationToken cancellation)
+    public TokenizePipeline(
+        IReadOnlyList<string> files, Tokenizer tokenizer, ChatTemplate? template, TokenShardOptions options, long skip, CancellationToken cancellation)
     {
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         _inOrder = new BlockingCollection<DocumentBatch>((2 * options.Threads) + 1);
         _toEncode = new BlockingCollection<DocumentBatch>((2 * options.Threads) + 1);
-        _reader = Start(() => Read(files, skip));
-        DocumentEncoder encoder = new(tokenizer, options);
+        // What the encoder refuses is refused before a thread runs.
+        DocumentEncoder encoder = new(tokenizer, template, options);
+        _reader = Start(() => Read(files, options.Format, skip));
         _encoders = [.. Enumerable.Range(0, options.Threads).Select(_ => Start(() => Encode(encoder)))];
     }
 
@@ -65,7 +67,7 @@ internal sealed class TokenizePipeline : IDisposable
         _stop.Dispose();
     }
 
-    private void Read(IReadOnlyList<string> files, long skip)
+    private void Read(IReadOnlyList<string> files, DocumentFormat format, long skip)
     {
         try
         {
@@ -77,7 +79,7 @@ internal sealed class TokenizePipeline : IDisposable
                     _inOrder.Add(batch, _stop.Token);
                     _toEncode.Add(batch, _stop.Token);
                 });
-            DocumentReader.Read(files, gatherer, _stop.Token);
+            DocumentReader.Read(files, format, gatherer, _stop.Token);
         }
         finally
         {

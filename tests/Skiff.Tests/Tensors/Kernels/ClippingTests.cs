@@ -27,7 +27,7 @@ public sealed class ClippingTests
             float[] x = Values(count, seed), twin = [.. x];
             using ThreadTeam team = new(3);
             Scale.Apply(x, 0.37f, team);
-            Scale.Scalar(twin, 0.37f);
+            Scale.Scalar(twin, 0.37f, twin);
             return x.AsSpan().SequenceEqual(twin);
         }, iter: 60);
     }

@@ -47,20 +47,23 @@ public sealed unsafe class EmbeddingLookupTests
         Gen.Select(Gen.OneOf(Gen.Int[0, 70], Gen.Int[32_700, 70_000]), Gen.Int[0, 1 << 20]).Sample((count, seed) =>
         {
             Random random = new(seed);
-            float[] x = Gradients.Values(random, count), y = Gradients.Values(random, count), twin = [.. y];
+            float[] x = Gradients.Values(random, count), y = Gradients.Values(random, count), twin = new float[count], apart = new float[count], over = [.. x], kept = [.. y];
             using ThreadTeam team = new(3);
+            AddScaled.Scalar<float>(y, x, 0.37f, twin);
+            AddScaled.Apply(y, x, 0.37f, apart, team);
+            AddScaled.Apply(y, over, 0.37f, over, team);
+            bool unchanged = y.AsSpan().SequenceEqual(kept);
             AddScaled.Apply(y, x, 0.37f, team);
-            AddScaled.Scalar(twin, x, 0.37f);
-            return y.AsSpan().SequenceEqual(twin);
+            return unchanged && y.AsSpan().SequenceEqual(twin) && apart.AsSpan().SequenceEqual(twin) && over.AsSpan().SequenceEqual(twin);
         }, iter: 30);
         double[] input = [0.4, -0.2], dy = [0.9, 0.3], dx = [0, 0];
-        AddScaled.Scalar(dx, dy, 0.37);
+        AddScaled.Scalar<double>(dx, dy, 0.37, dx);
         Assert.True(Gradients.Error(input, dx, Loss) < 1e-5);
 
         double Loss()
         {
-            double[] sum = [1, 2];
-            AddScaled.Scalar(sum, input, 0.37);
+            double[] sum = new double[2];
+            AddScaled.Scalar<double>([1, 2], input, 0.37, sum);
             return Gradients.Dot(dy, sum);
         }
     }

@@ -1,0 +1,171 @@
+// N tokens, V vocabulary, C tokens in a chunk
+using System.Numerics;
+
+namespace Skiff.Tensors;
+
+/// <summary>
+/// Distillation from a teacher over the whole vocabulary without ever holding all logits: loss = tau^2 KL(p || q) with
+/// p = softmax(teacher's logits / tau) and q = softmax(student's logits / tau) (Hinton et al., arXiv 1503.02531, section 2), done for C
+/// tokens at a time together with the student's gradients.
+/// </summary>
+public static unsafe class LinearDistillation
+{
+    // Logits of one side of a chunk: 8 MiB, but never so few tokens that products over them become narrow.
+    private const int ChunkLogits = 1 << 21, LeastChunk = 64;
+
+    /// <summary>Room for the chunk that suits a number of tokens, in values: C (2 V + 1).</summary>
+    public static long ScratchLength(int tokens, int vocabulary) =>
+        Math.Min(Math.Max(tokens, 1), Math.Max(LeastChunk, ChunkLogits / Math.Max(1, vocabulary))) * (2L * vocabulary + 1);
+
+    /// <summary>
+    /// The summed loss of the tokens that have a target, and the gradients of that sum times <paramref name="gradientScale"/>. Results
+    /// depend on the length of the scratch memory, which sets C, and not on the number of threads.
+    /// </summary>
+    /// <param name="student">[N, D] and [V, D]; a scale of the logits that is not 0 with a dHeadBias.</param>
+    /// <param name="teacher">[N, D'] and [V, D'].</param>
+    /// <param name="targets">[N]; a token with -1 has no loss and no gradient, other values are not looked at.</param>
+    /// <param name="temperature">tau, above 0.</param>
+    /// <param name="gradientScale">Factor on every gradient.</param>
+    /// <param name="dHidden">[N, D], or null with no other gradient: the loss alone.</param>
+    /// <param name="dHead">[V, D] added to, or null: a frozen head.</param>
+    /// <param name="dHeadBias">[V] added to, or empty: no bias or a frozen one.</param>
+    /// <param name="scratch">At least 2 V + 1 values; <see cref="ScratchLength"/> says how many suit.</param>
+    /// <param name="accumulate">Add to dHidden rather than overwrite it.</param>
+    /// <param name="team">Threads to share the work; the process's own when null.</param>
+    /// <exception cref="ArgumentException">Sizes differ, or too little scratch memory.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A temperature that is not above 0, or a scale of 0 with a dHeadBias.</exception>
+    public static double Compute(
+        LogitSource student, LogitSource teacher, ReadOnlySpan<int> targets, float temperature, float gradientScale,
+        MatrixView? dHidden, MatrixView? dHead, Span<float> dHeadBias, Span<float> scratch, bool accumulate = false, ThreadTeam? team = null)
+    {
+        int tokens = student.Hidden.Rows, width = student.Hidden.Columns, vocabulary = student.Head.Rows;
+        int chunk = (int)Math.Min(tokens, scratch.Length / (2L * vocabulary + 1));
+        if (teacher.Hidden.Rows != tokens || teacher.Head.Rows != vocabulary || targets.Length != tokens)
+            throw new ArgumentException(
+                $"{tokens} and {teacher.Hidden.Rows} tokens over {vocabulary} and {teacher.Head.Rows} ids, {targets.Length} targets", nameof(teacher));
+        if ((dHidden is { } a && (a.Rows != tokens || a.Columns != width)) || (dHead is { } b && (b.Rows != vocabulary || b.Columns != width))
+            || (dHeadBias.Length != 0 && dHeadBias.Length != student.Bias.Length))
+            throw new ArgumentException("a gradient has another size than its factor", nameof(dHidden));
+        if (chunk == 0 && tokens > 0)
+            throw new ArgumentException($"{scratch.Length} values of scratch memory for rows of 2 x {vocabulary} + 1", nameof(scratch));
+        if (!(temperature > 0))
+            throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "must be above 0");
+        if (dHeadBias.Length > 0 && student.LogitScale == 0)
+            throw new ArgumentOutOfRangeException(nameof(student), "a scale of 0 hides the gradient of the bias");
+
+        team ??= ThreadTeam.Default;
+        double loss = 0;
+        fixed (int* ids = targets)
+        fixed (float* room = scratch, studentBias = student.Bias, teacherBias = teacher.Bias)
+        {
+            Plan plan = new()
+            {
+                Losses = room,
+                StudentBias = studentBias,
+                TeacherBias = teacherBias,
+                StudentScale = student.LogitScale,
+                TeacherScale = teacher.LogitScale,
+                StudentCap = student.SoftCap,
+                TeacherCap = teacher.SoftCap,
+                Temperature = temperature,
+                GradientScale = gradientScale,
+                Gradients = dHidden is not null || dHead is not null || dHeadBias.Length > 0,
+            };
+            for (int first = 0; first < tokens; first += chunk)
+            {
+                int rows = Math.Min(chunk, tokens - first);
+                MatrixView part = student.Hidden.Block(first, rows, 0, width);
+                plan.Student = new MatrixView(room + chunk, rows, vocabulary);
+                plan.Teacher = new MatrixView(room + chunk + (long)chunk * vocabulary, rows, vocabulary);
+                plan.Targets = ids + first;
+                MatrixProduct.Multiply(part, student.Head.Transposed, plan.Student, team: team);
+                MatrixProduct.Multiply(teacher.Hidden.Block(first, rows, 0, teacher.Hidden.Columns), teacher.Head.Transposed, plan.Teacher, team: team);
+                team.Run(rows, &ForwardDivergence, &plan);
+                for (int r = 0; r < rows; r++)
+                    loss += room[r];
+                if (dHidden is { } dh)
+                    MatrixProduct.Multiply(plan.Student, student.Head, dh.Block(first, rows, 0, width), accumulate, team);
+                if (dHead is { } dw)
+                    MatrixProduct.Multiply(plan.Student.Transposed, part, dw, accumulate: true, team: team);
+                // The gradients hold the factor of the products, which the bias lacks.
+                if (dHeadBias.Length > 0)
+                    Bias.Backward(plan.Student, 1 / student.LogitScale, dHeadBias, team);
+            }
+        }
+
+        return loss;
+    }
+
+    // One token: its loss, and the student's products become their gradients. Whatever divergence is asked for, a function like
+    // this one is all that differs.
+    private static void ForwardDivergence(void* state, int row)
+    {
+        Plan* plan = (Plan*)state;
+        float* s = plan->Student.Data + row * plan->Student.RowStride, t = plan->Teacher.Data + row * plan->Teacher.RowStride;
+        int count = plan->Student.Columns;
+        if (plan->Targets[row] == -1)
+        {
+            plan->Losses[row] = 0;
+            new Span<float>(s, count).Clear();
+            return;
+        }
+
+        float tau = plan->Temperature;
+        float mostS = LogitRow.Bend(s, count, plan->StudentBias, plan->StudentScale, plan->StudentCap, tau);
+        float mostT = LogitRow.Bend(t, count, plan->TeacherBias, plan->TeacherScale, plan->TeacherCap, tau);
+        double sumS = LogitRow.ExpSum(s, mostS, count), sumT = WeightedSum(s, t, mostS, mostT, count, out double weighted);
+        plan->Losses[row] = (float)((double)tau * tau * (weighted / sumT - Math.Log(sumT / sumS)));
+        if (!plan->Gradients)
+            return;
+        // d loss / d s = tau (q - p), through cap and scale of the student.
+        Vector<float> shiftS = new((float)(mostS + Math.Log(sumS))), shiftT = new((float)(mostT + Math.Log(sumT)));
+        Vector<float> factor = new(plan->GradientScale * plan->StudentScale * tau), inverse = new(plan->StudentCap > 0 ? tau / plan->StudentCap : 0);
+        for (int i = 0; i < count; i += Vector<float>.Count)
+        {
+            int rest = count - i;
+            Vector<float> value = VectorFunctions.Load(s + i, rest), bent = value * inverse;
+            Vector<float> difference = VectorFunctions.Exp(value - shiftS) - VectorFunctions.Exp(VectorFunctions.Load(t + i, rest) - shiftT);
+            VectorFunctions.Store(difference * factor * (Vector<float>.One - bent * bent), s + i, rest);
+        }
+    }
+
+    // The sum of e^(t - mostT), and that of e^(t - mostT) ((t - mostT) - (s - mostS)).
+    private static double WeightedSum(float* s, float* t, float mostS, float mostT, int count, out double weighted)
+    {
+        double sum = 0;
+        weighted = 0;
+        Vector<float> shiftS = new(mostS), shiftT = new(mostT);
+        for (int start = 0; start < count; start += LogitRow.SumBlock)
+        {
+            int end = Math.Min(count, start + LogitRow.SumBlock), i = start;
+            Vector<float> block = Vector<float>.Zero, weightedBlock = Vector<float>.Zero;
+            for (; i <= end - Vector<float>.Count; i += Vector<float>.Count)
+            {
+                Vector<float> log = Vector.Load(t + i) - shiftT, e = VectorFunctions.Exp(log);
+                block += e;
+                weightedBlock += e * (log - (Vector.Load(s + i) - shiftS));
+            }
+
+            sum += Vector.Sum(block);
+            weighted += Vector.Sum(weightedBlock);
+            // The values that fill no vector.
+            for (; i < end; i++)
+            {
+                double log = t[i] - mostT, e = Math.Exp(log);
+                sum += e;
+                weighted += e * (log - (s[i] - mostS));
+            }
+        }
+
+        return sum;
+    }
+
+    private struct Plan
+    {
+        public MatrixView Student, Teacher;
+        public float* StudentBias, TeacherBias, Losses;
+        public int* Targets;
+        public float StudentScale, TeacherScale, StudentCap, TeacherCap, Temperature, GradientScale;
+        public bool Gradients;
+    }
+}

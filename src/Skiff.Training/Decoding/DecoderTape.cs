@@ -1,0 +1,201 @@
+// B batch, T time, N = B T tokens, D model, V vocabulary
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Training;
+
+/// <summary>
+/// Any described decoder, recorded for batches of one shape: the same steps as <see cref="Decoder"/>, whose forward it equals, on
+/// kernels that have gradients.
+/// </summary>
+internal sealed partial class DecoderTape : IDisposable
+{
+    private readonly ModelConfig _config;
+    private readonly TrainingParameters _parameters;
+    private readonly DecoderTapeOptions _options;
+    private readonly Tape _tape;
+    private readonly int[] _tokens, _positions, _positionRows, _starts;
+    private readonly float[] _queryFactors;
+    private readonly Dictionary<VisibilityRule, Visibility[]> _visibilities = [];
+    private readonly Dictionary<RopeConfig, RotaryEmbedding> _rotations = [];
+    private readonly List<ExpertLoss> _expertLosses = [];
+
+    /// <summary>Records and plans; no memory is taken for activations yet.</summary>
+    public DecoderTape(ModelConfig config, TrainingParameters parameters, DecoderTapeOptions options, ThreadTeam? team = null)
+    {
+        (_config, _parameters, _options) = (config, parameters, options);
+        int tokens = checked(options.Batch * options.Time);
+        (_tokens, _positions, _starts) = (new int[tokens], new int[tokens], new int[tokens]);
+        _positionRows = config.Position == PositionKind.Learned ? new int[tokens] : [];
+        _queryFactors = config.LogAttentionLength > 0 ? new float[tokens] : [];
+        for (int n = 0; n < tokens; n++)
+            _positions[n] = n % options.Time;
+        PlaceRows();
+        _tape = new Tape(options.Recompute, team);
+        TapeValue x = Embed();
+        foreach (LayerConfig layer in config.Layers)
+        {
+            _tape.BeginBlock();
+            x = Block(x, layer);
+            _tape.EndBlock();
+        }
+
+        if (config.FinalNorm)
+            x = Norm(x, "final_norm");
+        if (config.WordEmbedProjDim != config.HiddenSize)
+            x = _tape.Linear(x, _parameters.Tape("output_projection.weight"));
+        Loss = _tape.CrossEntropy(
+            x, _parameters.Tape(config.TieWordEmbeddings ? "embedding.weight" : "head.weight"), config.HeadBias ? _parameters.Tape("head.bias") : null,
+            (float)config.LogitScale, (float)config.FinalLogitSoftcapping);
+        _tape.Plan();
+    }
+
+    /// <summary>Tokens of a batch.</summary>
+    public int Tokens => _tokens.Length;
+
+    /// <summary>Bytes of activations and scratch memory.</summary>
+    public long ByteLength => _tape.ByteLength;
+
+    /// <summary>The loss of the last pass, and the factor on gradients.</summary>
+    public TokenLoss Loss { get; }
+
+    /// <summary>The balance and z losses of each mixture of experts.</summary>
+    public IReadOnlyList<ExpertLoss> ExpertLosses => _expertLosses;
+
+    /// <summary>Takes a batch over; all three are [B T] as <see cref="DataLoader.Next"/> fills them.</summary>
+    public void Load(ReadOnlySpan<int> tokens, ReadOnlySpan<int> targets, ReadOnlySpan<int> documentStarts)
+    {
+        tokens.CopyTo(_tokens);
+        targets.CopyTo(Loss.Targets);
+        int time = _options.Time;
+        if (_options.DocumentMask)
+        {
+            documentStarts.CopyTo(_starts);
+            for (int n = 0; n < _positions.Length; n++)
+                _positions[n] = n % time - _starts[n];
+            foreach ((VisibilityRule rule, Visibility[] rows) in _visibilities)
+            {
+                for (int b = 0; b < rows.Length; b++)
+                    rows[b].Set(rule, time, _starts.AsSpan(b * time, time));
+            }
+
+            PlaceRows();
+        }
+
+        for (int n = 0; n < _queryFactors.Length; n++)
+            _queryFactors[n] = _positions[n] + 1 > _config.LogAttentionLength ? (float)(Math.Log(_positions[n] + 1) / Math.Log(_config.LogAttentionLength)) : 1;
+    }
+
+    /// <summary>Forward; with gradients the head's are there afterwards.</summary>
+    public void Forward(bool gradients)
+    {
+        Loss.Gradients = gradients;
+        _tape.Forward();
+    }
+
+    /// <summary>Adds to the gradients of the parameters.</summary>
+    public void Backward() => _tape.Backward();
+
+    private void PlaceRows()
+    {
+        for (int n = 0; n < _positionRows.Length; n++)
+            _positionRows[n] = _positions[n] + _config.PositionOffset;
+    }
+
+    /// <summary>Gives the memory back at once.</summary>
+    public void Dispose() => _tape.Dispose();
+
+    private TapeValue Embed()
+    {
+        TapeValue x = _tape.Embedding(_parameters.Tape("embedding.weight"), _tokens, (float)_config.EmbeddingScale);
+        if (_config.WordEmbedProjDim != _config.HiddenSize)
+            x = _tape.Linear(x, _parameters.Tape("embedding_projection.weight"));
+        if (_config.Position == PositionKind.Learned)
+            x = _tape.Residual(x, _tape.Embedding(_parameters.Tape("position_embedding.weight"), _positionRows), 1);
+        return _config.EmbeddingNorm ? Norm(x, "embedding_norm") : x;
+    }
+
+    private TapeValue Norm(TapeValue x, string module, int layer = -1)
+    {
+        NormConfig norm = _config.Norm;
+        return _tape.Norm(
+            x, norm.Gain ? [_parameters.Tape(Parameter.NameOf(module, "weight", layer))] : [],
+            norm.Bias ? _parameters.Tape(Parameter.NameOf(module, "bias", layer)) : null,
+            new NormSettings(norm.Rms, norm.Epsilon, norm.GainOffset));
+    }
+
+    private TapeValue Linear(TapeValue x, int layer, bool bias, params string[] modules)
+    {
+        bool adapted = _options.Lora is { } lora && modules.Any(module => lora.Modules.Contains(module));
+        TapeValue y = _tape.Linear(
+            x, _parameters.Tape([.. modules.Select(module => Parameter.NameOf(module, "weight", layer))]),
+            bias ? _parameters.Tape([.. modules.Select(module => Parameter.NameOf(module, "bias", layer))]) : null, adapted);
+        if (adapted)
+            Adapt(x, y, layer, modules);
+        return y;
+    }
+
+    // y += alpha / rank (x A^T) B^T for each module that has an adapter (arXiv 2106.09685, equation 3).
+    private void Adapt(TapeValue x, TapeValue y, int layer, string[] modules)
+    {
+        int column = 0;
+        foreach (string module in modules)
+        {
+            int rows = (int)_parameters[Parameter.NameOf(module, "weight", layer)].Value.Rows;
+            if (_options.Lora!.Modules.Contains(module))
+            {
+                TapeValue low = _tape.Linear(x, _parameters.Tape(Parameter.NameOf(module, LoraSettings.Down, layer)));
+                _tape.Scale(low, (float)_options.Lora.Scale);
+                _tape.AddLinear(y.Block(column, rows), low, _parameters.Tape(Parameter.NameOf(module, LoraSettings.Up, layer)));
+            }
+
+            column += rows;
+        }
+    }
+
+    private Visibility[] Visible(VisibilityRule rule)
+    {
+        if (_visibilities.TryGetValue(rule, out Visibility[]? rows))
+            return rows;
+        rows = [.. Enumerable.Range(0, _options.DocumentMask ? _options.Batch : 1).Select(_ => new Visibility(_options.Time))];
+        foreach (Visibility row in rows)
+            row.Set(rule, _options.Time);
+        return _visibilities[rule] = rows;
+    }
+
+    private RotaryEmbedding Rotation(RopeConfig rope)
+    {
+        if (!_rotations.TryGetValue(rope, out RotaryEmbedding? rotary))
+        {
+            (double[] frequencies, double scale) = rope.Frequencies(_options.Time);
+            _rotations[rope] = rotary = new RotaryEmbedding(_options.Time, frequencies, scale);
+        }
+
+        return rotary;
+    }
+}
+
+/// <summary>The shape of a batch and how it is run.</summary>
+internal sealed record DecoderTapeOptions
+{
+    /// <summary>B, rows.</summary>
+    public required int Batch { get; init; }
+
+    /// <summary>T, tokens in a row.</summary>
+    public required int Time { get; init; }
+
+    /// <summary>Documents packed into a row do not see each other, and each begins at position 0.</summary>
+    public bool DocumentMask { get; init; } = true;
+
+    /// <summary>Blocks are computed again in the backward pass rather than kept.</summary>
+    public bool Recompute { get; init; }
+
+    /// <summary>Coefficient of the experts' balance loss.</summary>
+    public double ExpertBalance { get; init; }
+
+    /// <summary>Coefficient of the router's z loss.</summary>
+    public double RouterZ { get; init; }
+
+    /// <summary>Adapters, or null.</summary>
+    public LoraSettings? Lora { get; init; }
+}

@@ -1,0 +1,95 @@
+using Skiff.Tensors;
+
+namespace Skiff.Training;
+
+/// <summary>Refuses what no single value of a recipe shows: what is missing, and what contradicts something else.</summary>
+internal static class RecipeChecks
+{
+    // A run's tokens are counted in 64 bits.
+    private const double MostTokens = 1e18;
+
+    /// <summary>Checks a recipe; <paramref name="refuse"/> is told the dotted key of what is wrong, and why.</summary>
+    public static void Check(Recipe recipe, Func<string, string, InvalidInputException> refuse)
+    {
+        CheckModel(recipe, refuse);
+        CheckData(recipe, refuse);
+        CheckLength(recipe, refuse);
+        try
+        {
+            recipe.LearningRateOptions().Check();
+        }
+        catch (InvalidInputException e)
+        {
+            throw refuse($"schedule.{e.Field.Replace(' ', '_').Replace('-', '_')}", e.Problem);
+        }
+
+        RecipeStages.Resolve(recipe, refuse);
+        if (recipe.Validation.Tokens > 0 && recipe.HeldOut == 0)
+            throw refuse("validation.tokens", "held_out is 0, so there is nothing to measure on: leave this away, or hold documents out");
+        if (recipe.Checkpoint.Best && recipe.Validation.Tokens == 0)
+            throw refuse("checkpoint.best", "without validation no checkpoint is known to be the best: set it to false");
+    }
+
+    private static void CheckModel(Recipe recipe, Func<string, string, InvalidInputException> refuse)
+    {
+        if (recipe.Model is null && recipe.InitFrom is null)
+            throw refuse("model", "is missing: name model, to begin with random weights, or init_from, to continue a model's");
+        if (recipe.Model is not null && recipe.InitFrom is not null)
+            throw refuse("init_from", "contradicts model: name one of them");
+        if (recipe.Model is { Base: null } model && !model.Keys.ContainsKey("model_type") && !model.Keys.ContainsKey("architectures"))
+            throw refuse("model.model_type", "is missing: name it, or a base");
+        if (recipe.Lora is not null && recipe.InitFrom is null)
+            throw refuse("lora", "leaves the weights as they are, and those of model are random: name init_from instead");
+        if (recipe.Lora is { Modules.Count: 0 })
+            throw refuse("lora.modules", "names no module");
+        if (recipe.Tokenizer is not { } tokenizer)
+        {
+            if (recipe.InitFrom is null)
+                throw refuse("tokenizer", "is missing: name a file or folder, or vocab_size to have one trained");
+            return;
+        }
+
+        // Of a model that is continued, the tokenizer may be its own under another template.
+        bool own = recipe.InitFrom is not null && tokenizer.ChatTemplate is not null && tokenizer.VocabSize is null;
+        if (tokenizer.Path is null == tokenizer.VocabSize is null && !(own && tokenizer.Path is null))
+            throw refuse("tokenizer", "must have either path or vocab_size");
+        if (tokenizer.VocabSize is not null && recipe.InitFrom is not null)
+            throw refuse("tokenizer.vocab_size", "the weights of init_from know the ids of their own tokenizer only");
+        if (tokenizer.SpecialTokens.Count > 0 && tokenizer.VocabSize is null)
+            throw refuse("tokenizer.special_tokens", "are for a vocabulary that is trained: name vocab_size, or leave them out");
+    }
+
+    private static void CheckData(Recipe recipe, Func<string, string, InvalidInputException> refuse)
+    {
+        if (recipe.Data.Count == 0)
+            throw refuse("data", "is missing: name at least one corpus");
+        HashSet<string> names = [];
+        for (int i = 0; i < recipe.Data.Count; i++)
+        {
+            RecipeData data = recipe.Data[i];
+            if (data.Files.Count == 0 || data.Files.Any(file => file.Length == 0))
+                throw refuse($"data.{i}.files", data.Files.Count == 0 ? "names no file" : "one of the names is empty");
+            if (data.Name.Length == 0)
+                throw refuse($"data.{i}.name", "is missing: its file has no name to take");
+            if (!names.Add(data.Name))
+                throw refuse($"data.{i}.name", $"'{data.Name}' is the name of another corpus too: give this one a name of its own");
+            if (data.Weight is null != recipe.Data[0].Weight is null)
+                throw refuse($"data.{i}.weight", "some corpora have a weight and some have none: give it to all or to none");
+        }
+
+        if (recipe.Data.All(data => data.Weight == 0))
+            throw refuse("data", "every weight is 0");
+    }
+
+    private static void CheckLength(Recipe recipe, Func<string, string, InvalidInputException> refuse)
+    {
+        if (recipe.Tokens is null && recipe.Steps is null)
+            throw refuse("tokens", "is missing: name tokens or steps");
+        if (recipe.Tokens is not null && recipe.Steps is not null)
+            throw refuse("steps", "contradicts tokens: name one of them (null takes the other away)");
+        if ((double)recipe.TotalSteps * recipe.TokensPerStep > MostTokens)
+            throw refuse(recipe.Steps is null ? "tokens" : "steps", $"{recipe.TotalSteps} steps of {recipe.TokensPerStep} tokens are over 10^18 tokens");
+        if (recipe.MicroBatchSize > 0 && recipe.BatchSize % recipe.MicroBatchSize != 0)
+            throw refuse("micro_batch_size", $"{recipe.MicroBatchSize} does not divide batch_size {recipe.BatchSize}");
+    }
+}

@@ -1,0 +1,278 @@
+using System.Diagnostics;
+using Skiff.Inference;
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Training;
+
+/// <summary>
+/// Trains a recipe's model from its first step or from a checkpoint on. Every step follows from the recipe and the state of the
+/// step before it alone, so a run that was interrupted anywhere ends with the same weights, byte for byte.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private readonly TrainingSetup _setup;
+    private readonly RunFolder _folder;
+    private readonly TrainingEvents _events;
+    private readonly TrainingData _data;
+    private readonly TrainingParameters _parameters;
+    private readonly Optimizer _optimizer;
+    private readonly TrainingStep _step;
+    private readonly DataLoader _loader;
+    private readonly Validator _validator;
+    private readonly StagedLearningRate _rate;
+    private readonly double _peak;
+    private LossWatchdog _watchdog;
+    private DecoderTape? _tape;
+    private int _stage = -1;
+    private long _done;
+    private double _seconds;
+    private (long Step, double Loss)? _best;
+
+    private Trainer(TrainingSetup setup, RunFolder folder, Checkpoint? from, TrainingEvents events, CancellationToken stop)
+    {
+        (_setup, _folder, _events) = (setup, folder, events);
+        Recipe recipe = setup.Recipe;
+        _data = TrainingData.Build(recipe, setup.Source, setup.Tokenizer, events, stop);
+        MemoryNeed need = NeedOf(setup);
+        events.Note?.Invoke(Describe(setup, need));
+        need.Check(setup.Source);
+        _parameters = new TrainingParameters(setup.Parameters, setup.Trains);
+        _optimizer = setup.CreateOptimizer(_parameters);
+        _step = new TrainingStep(_parameters, _optimizer, recipe.Optimizer.Clip);
+        _validator = new Validator(_data.Sources, recipe, setup.Tokenizer);
+        _rate = recipe.LearningRateFactor();
+        _watchdog = new LossWatchdog(recipe.Watchdog, from?.State.Watchdog ?? new WatchdogState(null, null, 0));
+        DataLoaderOptions options = recipe.DataLoaderOptions();
+        _loader = new DataLoader(_data.Sources, from is null ? options : options with { PieceLength = from.State.Data.PieceLength }, from?.State.Data);
+        Fill(from);
+        _peak = MachinePeak.Best(5);
+        if (_validator.Tokens == 0 && recipe.Validation.Tokens > 0)
+            events.Note?.Invoke("no document is held out, so nothing is validated: raise held_out, or give more documents");
+    }
+
+    /// <summary>The parameters, gradients and so on that a recipe's run needs, found without taking them.</summary>
+    internal static MemoryNeed NeedOf(TrainingSetup setup)
+    {
+        TrainingParameters shadow = new(setup.Parameters, setup.Trains, shadow: true);
+        long activations = Enumerable.Range(0, setup.Stages.Count).Max(stage => setup.CreateTape(stage, shadow).ByteLength);
+        return new MemoryNeed(shadow.Values.ByteLength, shadow.Gradients.ByteLength, Optimizer.BytesOf(shadow, setup.Rate), activations);
+    }
+
+    /// <summary>One line on what is going to be trained.</summary>
+    internal static string Describe(TrainingSetup setup, MemoryNeed need) => FormattableString.Invariant(
+        $"model: {setup.Config.ParameterCount} parameters ({setup.Config.NonEmbeddingParameterCount} without embeddings); memory: {need.Total / 1e6:0} MB ({need.Parameters / 1e6:0} parameters, {need.Gradients / 1e6:0} gradients, {need.Optimizer / 1e6:0} optimizer, {need.Activations / 1e6:0} activations)");
+
+    /// <summary>Begins a run.</summary>
+    /// <param name="recipe">The recipe.</param>
+    /// <param name="source">Its file, for messages.</param>
+    /// <param name="events">Told what happens.</param>
+    /// <param name="stop">Stops reading and tokenising; a run itself stops by <see cref="Run"/>'s.</param>
+    /// <exception cref="InvalidInputException">The recipe cannot be honoured, or its folder holds a run.</exception>
+    public static Trainer Start(Recipe recipe, string source, TrainingEvents events, CancellationToken stop = default)
+    {
+        if (RunFolder.Exists(recipe.Output))
+            throw new InvalidInputException(recipe.Output, "run", "a run is here already: --resume auto goes on with it, --set output=... begins another");
+        return Open(recipe, source, RunFolder.Begin(recipe.Output), _ => null, events, stop);
+    }
+
+    /// <summary>Goes on with a run from its newest checkpoint that is whole, or from its beginning where none is.</summary>
+    /// <param name="recipe">The recipe, which must be that of the run but for what was changed on purpose.</param>
+    /// <param name="source">Its file, for messages.</param>
+    /// <param name="events">Told what happens.</param>
+    /// <param name="stop">Stops reading and tokenising.</param>
+    /// <exception cref="InvalidInputException">The recipe or the run cannot be used.</exception>
+    public static Trainer Resume(Recipe recipe, string source, TrainingEvents events, CancellationToken stop = default) =>
+        Open(recipe, source, RunFolder.Begin(recipe.Output), folder => folder.Newest(line => events.Note?.Invoke(line)), events, stop);
+
+    /// <summary>Begins a run at a checkpoint of another, with a recipe of its own.</summary>
+    /// <param name="recipe">The branch's recipe; its output must be new.</param>
+    /// <param name="source">Its file, for messages.</param>
+    /// <param name="from">The checkpoint.</param>
+    /// <param name="tokenizer">The tokenizer trained for the other run, or a folder that is not there.</param>
+    /// <param name="events">Told what happens.</param>
+    /// <param name="stop">Stops reading and tokenising.</param>
+    /// <exception cref="InvalidInputException">The recipe cannot be honoured, or its folder holds a run.</exception>
+    public static Trainer Branch(Recipe recipe, string source, Checkpoint from, string tokenizer, TrainingEvents events, CancellationToken stop = default)
+    {
+        if (RunFolder.Exists(recipe.Output))
+            throw new InvalidInputException(recipe.Output, "run", "a run is here already: --resume goes on with it, --set output=... begins another");
+        RunFolder folder = RunFolder.Begin(recipe.Output);
+        if (Directory.Exists(tokenizer) && !Directory.Exists(folder.TokenizerPath))
+            Tokenizer.Load(tokenizer).Save(folder.TokenizerPath);
+        return Open(recipe, source, folder, _ => from, events, stop);
+    }
+
+    private static Trainer Open(Recipe recipe, string source, RunFolder folder, Func<RunFolder, Checkpoint?> find, TrainingEvents events, CancellationToken stop)
+    {
+        try
+        {
+            TrainingSetup setup = TrainingSetup.Resolve(recipe, source, folder.TokenizerPath, trains: true, events, stop);
+            Trainer trainer = new(setup, folder, find(folder), events, stop);
+            folder.WriteRecipe(recipe);
+            return trainer;
+        }
+        catch
+        {
+            folder.End();
+            throw;
+        }
+    }
+
+    /// <summary>Steps done.</summary>
+    public long Done => _done;
+
+    /// <summary>Trains to the end. A request to stop is honoured after the step at hand, with a checkpoint.</summary>
+    /// <exception cref="OperationCanceledException">It was stopped.</exception>
+    /// <exception cref="InvalidInputException">The loss went astray, or the disk is full.</exception>
+    public void Run(CancellationToken stop = default)
+    {
+        Recipe recipe = _setup.Recipe;
+        long steps = recipe.TotalSteps;
+        using MetricsLog log = new(_folder.MetricsPath, _done);
+        int[] tokens = new int[recipe.TokensPerStep], targets = new int[tokens.Length], starts = new int[tokens.Length];
+        long began = _done;
+        Stopwatch watch = Stopwatch.StartNew();
+        double before = _seconds;
+        while (_done < steps)
+        {
+            if (stop.IsCancellationRequested)
+            {
+                if (!_folder.Checkpoints().Contains(_done))
+                    Save();
+                stop.ThrowIfCancellationRequested();
+            }
+
+            EnterStage();
+            long at = Stopwatch.GetTimestamp();
+            _loader.Next(tokens, targets, starts);
+            double multiplier = _rate.At(_done + 1), rate = recipe.Optimizer.LearningRate * multiplier;
+            StepResult result = _step.Run(_tape!, tokens, targets, starts, rate, _done + 1);
+            _done++;
+            _seconds = before + watch.Elapsed.TotalSeconds;
+            double pace = tokens.Length / Stopwatch.GetElapsedTime(at).TotalSeconds;
+            StepMetrics metrics = new(
+                _done, steps, _loader.Tokens, result.Loss, rate, multiplier, result.GradientNorm, pace, 6 * _setup.Config.ParameterCount * pace / _peak,
+                _seconds, watch.Elapsed.TotalSeconds / (_done - began) * (steps - _done), _stage);
+            log.Write(json => RunMetrics.Write(json, metrics, result));
+            _events.Step?.Invoke(metrics);
+            if (_watchdog.Check(result.Loss, result.GradientNorm) is { } wrong)
+            {
+                log.Write(json => RunMetrics.WriteStop(json, _done, wrong));
+                throw new InvalidInputException(_folder.Path, $"step {_done}", wrong);
+            }
+
+            Due(log, stop);
+        }
+
+        ModelWriter.Write(CurrentModel(), _folder.ModelPath, TensorType.F32);
+        log.Write(json => RunMetrics.WriteEnd(json, _done, _seconds));
+        _events.Note?.Invoke($"the model is in {_folder.ModelPath}");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _data.Dispose();
+        _folder.End();
+    }
+
+    private bool IsDue(long every) => _done == _setup.Recipe.TotalSteps || (every > 0 && _done % every == 0);
+
+    private void Due(MetricsLog log, CancellationToken stop)
+    {
+        Recipe recipe = _setup.Recipe;
+        if (_validator.Tokens > 0 && IsDue(recipe.Validation.Every))
+        {
+            ValidationMetrics metrics = _validator.Measure(_tape!, _setup.Stages[_stage].Data.ContextLength, _done, CancellationToken.None);
+            log.Write(json => RunMetrics.Write(json, metrics));
+            _events.Validation?.Invoke(metrics);
+            if (_best is not { } best || metrics.Loss < best.Loss)
+                _best = (_done, metrics.Loss);
+        }
+
+        if (IsDue(recipe.Samples.Every))
+        {
+            foreach (string prompt in recipe.Samples.Prompts)
+            {
+                if (stop.IsCancellationRequested)
+                    break;
+                string text = Sample(prompt);
+                log.Write(json => RunMetrics.WriteSample(json, _done, prompt, text));
+                _events.Sample?.Invoke(prompt, text);
+            }
+        }
+
+        // The best one is kept, so it must be there: a measurement that beats all others saves its step.
+        if (IsDue(recipe.Checkpoint.Every) || (recipe.Checkpoint.Best && _best?.Step == _done))
+            Save();
+    }
+
+    private void Save()
+    {
+        string path = _folder.CheckpointPath(_done);
+        CheckpointState state = new(_done, _loader.Tokens, _seconds, _loader.Position, _watchdog.State, _best?.Step, _best?.Loss);
+        Checkpoint.Write(path, CurrentModel(), Adapters().Concat(_optimizer.State), state);
+        _folder.Thin(_setup.Recipe.Checkpoint.Keep, _setup.Recipe.Checkpoint.Best ? _best?.Step : null);
+    }
+
+    private void EnterStage()
+    {
+        int stage = 0;
+        while (stage + 1 < _setup.Stages.Count && _setup.Stages[stage + 1].FromStep <= _done)
+            stage++;
+        if (stage == _stage)
+            return;
+        if (_stage >= 0)
+            _events.Note?.Invoke($"stage {stage} begins: context {_setup.Stages[stage].Data.ContextLength}");
+        _stage = stage;
+        // One stage's memory goes before the next one's is taken.
+        _tape?.Dispose();
+        _tape = _setup.CreateTape(stage, _parameters);
+    }
+
+    private void Fill(Checkpoint? from)
+    {
+        if (from is null)
+        {
+            _setup.Parametrization.Initialize(_parameters, _setup.Recipe.Seed);
+            if (_setup.Start is { } start)
+                _parameters.Load(start.Parameter);
+            return;
+        }
+
+        if (_setup.Lora is null)
+            _parameters.Load(Model.Open(from.Path).Parameter);
+        else
+            _parameters.Load(_setup.Start!.Parameter);
+        from.Load(Adapters().Concat(_optimizer.State));
+        CheckpointState state = from.State;
+        (_done, _seconds) = (state.Step, state.Seconds);
+        _best = state.BestStep is { } step && state.BestLoss is { } loss ? (step, loss) : null;
+        _events.Note?.Invoke($"goes on behind step {_done}, from {from.Path}");
+    }
+
+    private IEnumerable<(string Name, Tensor Tensor)> Adapters() => _parameters.All
+        .Where(p => p.Parameter.Kind is LoraSettings.Down or LoraSettings.Up).Select(p => (p.Parameter.Name, p.Value));
+
+    private Model CurrentModel()
+    {
+        ModelConfig config = _setup.ConfigOf(Math.Max(_stage, 0));
+        Func<string, Tensor> source = _setup.Lora is { } lora ? new LoraMerge(_parameters, lora).Parameter : name => _parameters[name].Value;
+        return new Model(_folder.ModelPath, config, source, _ => TensorType.F32, () => _setup.Tokenizer, TensorType.F32) { Generation = _setup.Start?.Generation };
+    }
+
+    private string Sample(string prompt)
+    {
+        RecipeSamples options = _setup.Recipe.Samples;
+        Decoder decoder = new(CurrentModel());
+        Generator generator = new(decoder, _setup.Tokenizer);
+        int[] ids = generator.PromptIds(prompt);
+        int room = decoder.MaxPositions - ids.Length + 1;
+        if (room < 1)
+            return "";
+        SamplingOptions sampling = new() { Temperature = (float)options.Temperature, Seed = (ulong)_setup.Recipe.Seed };
+        Sampler sampler = new(sampling, _setup.Config.VocabSize);
+        return string.Concat(generator.Generate(ids, sampler, new GenerationOptions { MaxTokens = Math.Min(room, options.MaxTokens) }).Select(token => token.Text));
+    }
+}

@@ -1,0 +1,185 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Training;
+
+/// <summary>
+/// A recipe made concrete: tokenizer, description and what the run needs. Nothing large is taken yet, so that a dry run can tell.
+/// </summary>
+internal sealed class TrainingSetup
+{
+    private TrainingSetup(Recipe recipe, string source, Tokenizer tokenizer, Model? start, ModelConfig config)
+    {
+        (Recipe, Source, Tokenizer, Start, Config) = (recipe, source, tokenizer, start, config);
+        Stages = recipe.TrainingStages();
+        Lora = recipe.Lora is { } lora ? new LoraSettings(lora.Rank, lora.Alpha, lora.Modules) : null;
+        Parametrization = new Parametrization(recipe.Parametrization, config);
+    }
+
+    public Recipe Recipe { get; }
+
+    /// <summary>The recipe's file, for messages.</summary>
+    public string Source { get; }
+
+    public Tokenizer Tokenizer { get; }
+
+    /// <summary>The model whose weights are continued, or null.</summary>
+    public Model? Start { get; }
+
+    public ModelConfig Config { get; }
+
+    public IReadOnlyList<TrainingStage> Stages { get; }
+
+    public LoraSettings? Lora { get; }
+
+    public Parametrization Parametrization { get; }
+
+    /// <summary>Resolves a recipe.</summary>
+    /// <param name="recipe">The recipe.</param>
+    /// <param name="source">Its file, for messages.</param>
+    /// <param name="tokenizerFolder">Where a tokenizer that the recipe has trained is, or will be once <paramref name="trains"/>.</param>
+    /// <param name="trains">Train such a tokenizer and save it, rather than stand in for it.</param>
+    /// <param name="events">Told what happens.</param>
+    /// <param name="stop">Stops the training of a tokenizer.</param>
+    /// <exception cref="InvalidInputException">Names the key of the recipe that cannot be honoured.</exception>
+    public static TrainingSetup Resolve(Recipe recipe, string source, string tokenizerFolder, bool trains, TrainingEvents events, CancellationToken stop)
+    {
+        Model? start = recipe.InitFrom is null ? null : Model.Open(recipe.InitFrom);
+        if (start is not null && recipe.Parametrization.Form == ParametrizationForm.Mup)
+            throw new InvalidInputException(source, "parametrization.form", "a model that is continued keeps its own scales: leave it out");
+        Tokenizer tokenizer = FindTokenizer(recipe, source, start, tokenizerFolder, trains, events, stop);
+        ModelConfig config = start is not null ? Continued(start.Config, recipe, source, tokenizer) : Described(recipe, source, tokenizer);
+        config = Parametrization.Configure(config, recipe.Parametrization);
+        int longest = recipe.TrainingStages().Max(stage => stage.Data.ContextLength);
+        if (longest > config.MaxPositionEmbeddings)
+            throw new InvalidInputException(source, "context_length", $"{longest} tokens are more than the model's context of {config.MaxPositionEmbeddings}");
+        TrainingSetup setup = new(recipe, source, tokenizer, start, config);
+        setup.CheckLora();
+        return setup;
+    }
+
+    /// <summary>The description of a stage, which may turn positions otherwise.</summary>
+    public ModelConfig ConfigOf(int stage) => Stages[stage].RopeTheta is not { } theta ? Config
+        : Config.Layers.All(layer => layer.Rope is null) ? throw new InvalidInputException(Source, $"stages.{stage - 1}.rope_theta", "the model's positions do not enter by rotation")
+        : Config.With(new Dictionary<string, JsonNode?> { ["rope_theta"] = theta });
+
+    /// <summary>Everything stored, adapters included.</summary>
+    public IEnumerable<Parameter> Parameters => ParameterList.Of(Config).Concat(Lora?.Parameters(Config) ?? []);
+
+    /// <summary>Whether a parameter is trained.</summary>
+    public bool Trains(Parameter parameter) => Lora is null || parameter.Kind is LoraSettings.Down or LoraSettings.Up;
+
+    /// <summary>How a parameter is trained.</summary>
+    public ParameterRate Rate(Parameter parameter)
+    {
+        RecipeOptimizer optimizer = Recipe.Optimizer;
+        bool matrix = parameter.Shape.Length > 1 && !parameter.Kind.EndsWith("bias", StringComparison.Ordinal);
+        RecipeParameterGroup? group = optimizer.Groups.FirstOrDefault(group => group.Holds(parameter.Name));
+        bool muon = optimizer.Name == OptimizerKind.Muon && parameter.Layer >= 0 && parameter.IsMatrix;
+        return new ParameterRate(
+            Parametrization.RateScale(parameter) * (group?.LearningRateScale ?? 1), group?.WeightDecay ?? (matrix ? optimizer.WeightDecay : 0), muon);
+    }
+
+    /// <summary>An optimizer for the parameters.</summary>
+    public Optimizer CreateOptimizer(TrainingParameters parameters)
+    {
+        RecipeOptimizer optimizer = Recipe.Optimizer;
+        return new Optimizer(
+            parameters, Rate, new AdamWSettings { Beta1 = optimizer.Beta1, Beta2 = optimizer.Beta2, Epsilon = optimizer.Epsilon },
+            new MuonSettings { Momentum = optimizer.MuonMomentum }, optimizer.MuonLearningRate / optimizer.LearningRate);
+    }
+
+    /// <summary>Sequences of a stage that go through the decoder at a time.</summary>
+    public int MicroBatchOf(int stage) => Stages[stage].MicroBatchSize > 0
+        ? Stages[stage].MicroBatchSize
+        : MicroBatch.Rows(Stages[stage].BatchSize, Stages[stage].Data.ContextLength);
+
+    /// <summary>The decoder of a stage, recorded for its batches.</summary>
+    public DecoderTape CreateTape(int stage, TrainingParameters parameters)
+    {
+        TrainingStage own = Stages[stage];
+        int time = own.Data.ContextLength;
+        return new DecoderTape(ConfigOf(stage), parameters, new DecoderTapeOptions
+        {
+            Batch = MicroBatchOf(stage),
+            Time = time,
+            DocumentMask = Recipe.DocumentMask,
+            Recompute = Recipe.Recompute,
+            ExpertBalance = Recipe.Experts.Balance,
+            RouterZ = Recipe.Experts.Z,
+            Lora = Lora,
+        });
+    }
+
+    private static Tokenizer FindTokenizer(
+        Recipe recipe, string source, Model? start, string folder, bool trains, TrainingEvents events, CancellationToken stop)
+    {
+        Tokenizer tokenizer = recipe.Tokenizer switch
+        {
+            { Path: { } path } => Tokenizer.Load(path),
+            { VocabSize: not null } when Directory.Exists(folder) => Tokenizer.Load(folder),
+            { VocabSize: { } size } => trains ? TrainTokenizer(recipe, source, size, folder, events, stop) : ByteLevelTokenizer.Create(size),
+            _ => start is { HasTokenizer: true } ? start.Tokenizer
+                : throw new InvalidInputException(source, "tokenizer", "is missing: name a tokenizer's file or folder, or {vocab_size: 4096} to train one"),
+        };
+        return recipe.Tokenizer?.ChatTemplate is { } template ? new Tokenizer(tokenizer.Spec with { ChatTemplate = ReadTemplate(template, source) }) : tokenizer;
+    }
+
+    private static Tokenizer TrainTokenizer(Recipe recipe, string source, int size, string folder, TrainingEvents events, CancellationToken stop)
+    {
+        string[] texts = [.. recipe.Data.Where(data => data.Format == DocumentFormat.Text).SelectMany(data => data.Files)];
+        if (texts.Length == 0)
+            throw new InvalidInputException(source, "tokenizer.vocab_size", "a tokenizer is trained on texts, and all data are conversations: name a tokenizer");
+        events.Note?.Invoke($"training a tokenizer of {size} entries");
+        BpeTrainingOptions options = new() { VocabularySize = size };
+        options = options with { SpecialTokens = [.. options.SpecialTokens, .. recipe.Tokenizer!.SpecialTokens] };
+        BpeTrainer.Train(TextFiles.Find(texts), options, null, stop).Tokenizer.Save(folder);
+        return Tokenizer.Load(folder);
+    }
+
+    private static string ReadTemplate(string name, string source)
+    {
+        if (name == "chatml")
+            return ChatTemplate.ChatMl;
+        try
+        {
+            return File.ReadAllText(name);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException(source, "tokenizer.chat_template", $"'{name}' is neither chatml nor a file that can be read: {e.Message}", e);
+        }
+    }
+
+    // What the recipe leaves open follows from the tokenizer and the longest context.
+    private static ModelConfig Described(Recipe recipe, string source, Tokenizer tokenizer)
+    {
+        JsonObject keys = recipe.Model!.Keys;
+        Dictionary<string, JsonNode?> more = [];
+        if (!keys.ContainsKey("vocab_size"))
+            more["vocab_size"] = tokenizer.VocabularySize;
+        if (!keys.ContainsKey("max_position_embeddings") && recipe.Model.Base is null)
+            more["max_position_embeddings"] = recipe.TrainingStages().Max(stage => stage.Data.ContextLength);
+        if (!keys.ContainsKey("bos_token_id"))
+            more["bos_token_id"] = tokenizer.BosId;
+        if (!keys.ContainsKey("eos_token_id"))
+            more["eos_token_id"] = tokenizer.EosId;
+        ModelConfig config = recipe.Model.Describe(source, more);
+        if (tokenizer.VocabularySize > config.VocabSize)
+            throw new InvalidInputException(source, "model.vocab_size", string.Create(CultureInfo.InvariantCulture, $"{config.VocabSize} does not hold the tokenizer's {tokenizer.VocabularySize} entries: leave vocab_size out, or name a larger one"));
+        return config;
+    }
+
+    private static ModelConfig Continued(ModelConfig config, Recipe recipe, string source, Tokenizer tokenizer) => tokenizer.VocabularySize <= config.VocabSize
+        ? config
+        : throw new InvalidInputException(source, "tokenizer", $"has {tokenizer.VocabularySize} entries, the vocabulary of {recipe.InitFrom} {config.VocabSize}: use the model's own tokenizer");
+
+    private void CheckLora()
+    {
+        HashSet<string> modules = [.. ParameterList.Of(Config).Where(p => p.Layer >= 0 && p.Kind == "weight" && p.Shape.Length == 2 && p.Index < 0).Select(p => p.Module)];
+        if (Lora?.Modules.FirstOrDefault(module => !modules.Contains(module)) is { } unknown)
+            throw new InvalidInputException(Source, "lora.modules", $"this model has no '{unknown}'; it has {string.Join(", ", modules.Order())}");
+    }
+}
