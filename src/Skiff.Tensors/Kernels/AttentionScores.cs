@@ -50,10 +50,7 @@ internal static unsafe class AttentionScores
             most = Vector512.MaxNative(most, c >= start && c + 16 <= end ? values : Vector512.ConditionalSelect(Inside(c, start, end), values, most));
         }
 
-        Vector256<float> half = Vector256.MaxNative(most.GetLower(), most.GetUpper());
-        Vector128<float> four = Vector128.MaxNative(half.GetLower(), half.GetUpper());
-        four = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
-        return Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(1, 0, 3, 2))).ToScalar();
+        return VectorFunctions.Largest(most);
     }
 
     /// <summary>row[c] = 2^(scale row[c] - shift) in an interval and 0 in the rest of from to to; the sum of the row.</summary>
