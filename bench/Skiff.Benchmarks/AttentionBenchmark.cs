@@ -30,9 +30,9 @@ internal static unsafe class AttentionBenchmark
         }
 
         double peakWork = FmaPeak.Operations(PeakSteps) * team.Threads;
-        double[][] seconds = Bench.Interleave(Rounds, [() => team.Run(team.Threads, peakPart), .. sides.SelectMany(side => new[] { side.Forward, side.Backward })]);
+        double[][] seconds = Bench.Interleave(Rounds, Bench.Seconds, [() => team.Run(team.Threads, peakPart), .. sides.SelectMany(side => new[] { side.Forward, side.Backward })]);
         double peak = peakWork / seconds[0].Min();
-        Console.WriteLine($"FMA peak, {team.Threads} threads: {peak / 1e9:0} GFLOP/s (median {peakWork / Bench.Median(seconds[0]) / 1e9:0}); {Tokens} tokens of width {Width}; best of {Rounds} interleaved rounds.");
+        Console.WriteLine($"FMA peak, threads: {team.Threads}, {peak / 1e9:0} GFLOP/s (median {peakWork / Bench.Median(seconds[0]) / 1e9:0}); {Tokens} tokens of width {Width}; best of {Rounds} interleaved rounds.");
         Console.WriteLine();
         Console.WriteLine("| T | K | rule | pairs hidden of causal | forward, ms | of causal | share of peak | backward, ms | of causal | share of peak |");
         Console.WriteLine("| ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");

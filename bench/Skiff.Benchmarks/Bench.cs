@@ -1,11 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Skiff.Tensors;
 
 namespace Skiff.Benchmarks;
 
 /// <summary>Interleaved timing, so that a slow moment of the machine hits all sides alike, and the tables' common parts.</summary>
-internal static class Bench
+internal static unsafe class Bench
 {
     /// <summary>The repository's folder.</summary>
     public static string Repository()
@@ -24,8 +25,28 @@ internal static class Bench
         return File.Exists(path) ? path : throw new InvalidInputException(path, "file", "not found: set SKIFF_DATA to the data folder");
     }
 
+    /// <summary>
+    /// Seconds on a clock to measure kernels by: with one thread (<c>SKIFF_THREADS=1</c>) on Linux, the seconds that this thread had a
+    /// processor, so that other processes do not count; else those of the wall.
+    /// </summary>
+    public static double Seconds()
+    {
+        if (ThreadTeam.Default.Threads > 1 || !OperatingSystem.IsLinux())
+            return Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency;
+        const int ThreadTime = 3;
+        long* time = stackalloc long[2];
+        return ReadClock(ThreadTime, time) == 0 ? time[0] + time[1] * 1e-9 : throw new PlatformNotSupportedException("no clock for a thread's time");
+    }
+
+    [DllImport("libc", EntryPoint = "clock_gettime")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+    private static extern int ReadClock(int clock, long* time);
+
     /// <summary>Seconds of each side in each round, after one warming round; sides take turns within a round.</summary>
-    public static double[][] Interleave(int rounds, params Action[] sides)
+    public static double[][] Interleave(int rounds, params Action[] sides) => Interleave(rounds, () => Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency, sides);
+
+    /// <summary>The same on another clock.</summary>
+    public static double[][] Interleave(int rounds, Func<double> clock, params Action[] sides)
     {
         double[][] seconds = [.. sides.Select(_ => new double[rounds])];
         for (int round = -1; round < rounds; round++)
@@ -35,9 +56,9 @@ internal static class Bench
                 // What the other side left behind is not this side's to clear away.
                 GC.Collect();
                 GC.WaitForPendingFinalizers();
-                long start = Stopwatch.GetTimestamp();
+                double start = clock();
                 sides[side]();
-                double spent = Stopwatch.GetElapsedTime(start).TotalSeconds;
+                double spent = clock() - start;
                 if (round >= 0)
                     seconds[side][round] = spent;
             }

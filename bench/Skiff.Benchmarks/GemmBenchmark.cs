@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Numerics;
 using Skiff.Tensors;
 
@@ -44,7 +43,10 @@ internal static unsafe class GemmBenchmark
 
         foreach (int rows in new[] { 1, 4, 16, 64, 256 })
             AddLayer(sides, team, $"{rows} rows, width 512, feed-forward in", rows, 512, 1408);
+        foreach (int width in new[] { 256, 512 })
+            AddLoss(sides, team, 2048, width, 4096);
         Side memory = AddOptimizer(sides, team);
+        AddSilu(sides, team, memory, 2048, 896);
 
         double peakWork = FmaPeak.Operations(PeakSteps) * team.Threads;
         List<double> peaks = [], bounds = [];
@@ -66,7 +68,7 @@ internal static unsafe class GemmBenchmark
         }
 
         double peak = peaks.Max(), bound = bounds.Max();
-        Console.WriteLine($"FMA peak, {team.Threads} threads: {peak / 1e9:0} GFLOP/s (median {Bench.Median([.. peaks]) / 1e9:0}); memory bound {bound / 1e9:0.0} GB/s (median {Bench.Median([.. bounds]) / 1e9:0.0}); {Rounds} interleaved rounds.");
+        Console.WriteLine($"FMA peak, threads: {team.Threads}, {peak / 1e9:0} GFLOP/s (median {Bench.Median([.. peaks]) / 1e9:0}); memory bound {bound / 1e9:0.0} GB/s (median {Bench.Median([.. bounds]) / 1e9:0.0}); {Rounds} interleaved rounds.");
         Console.WriteLine();
         Console.WriteLine("| what | best | median | best / best limit | median share of the limit beside it |");
         Console.WriteLine("| --- | ---: | ---: | ---: | ---: |");
@@ -96,6 +98,24 @@ internal static unsafe class GemmBenchmark
             GC.KeepAlive(x);
             GC.KeepAlive(w);
         }));
+    }
+
+    private static void AddLoss(List<Side> sides, ThreadTeam team, int rows, int width, int vocabulary)
+    {
+        Tensor hidden = Filled(rows, width), head = Filled(vocabulary, width), dHidden = Filled(rows, width), dHead = Filled(vocabulary, width);
+        Tensor room = Tensor.Allocate(TensorType.F32, LinearCrossEntropy.ScratchLength(rows, vocabulary));
+        int[] targets = [.. Enumerable.Range(0, rows).Select(i => i * 7 % vocabulary)];
+        sides.Add(new Side($"{rows} rows, width {width}, head of {vocabulary} with its loss and gradients", 6.0 * rows * width * vocabulary, () => LinearCrossEntropy.Compute(
+            MatrixView.Of(hidden), MatrixView.Of(head), targets, 1, 0, 1e-3f, MatrixView.Of(dHidden), MatrixView.Of(dHead), [], room.Floats(), team)));
+    }
+
+    // Bytes read and written; gate and up lie side by side, as one projection leaves them.
+    private static void AddSilu(List<Side> sides, ThreadTeam team, Side memory, int rows, int width)
+    {
+        Tensor joined = Filled(rows, 2 * width), dJoined = Filled(rows, 2 * width), h = Filled(rows, width);
+        MatrixView Half(Tensor tensor, int half) => MatrixView.Of(tensor).Block(0, rows, half * width, width);
+        sides.Add(new Side($"{rows} rows, SiLU times up, {width} wide, GB/s", 12.0 * rows * width, () => FeedForwardActivation.Forward(Activation.Silu, Half(joined, 0), Half(joined, 1), MatrixView.Of(h), team)) { Limit = memory });
+        sides.Add(new Side("its gradients, GB/s", 20.0 * rows * width, () => FeedForwardActivation.Backward(Activation.Silu, MatrixView.Of(h), Half(joined, 0), Half(joined, 1), Half(dJoined, 0), Half(dJoined, 1), team)) { Limit = memory });
     }
 
     private static Side AddOptimizer(List<Side> sides, ThreadTeam team)
@@ -131,9 +151,9 @@ internal static unsafe class GemmBenchmark
 
     private static double RateOf(double work, Action action)
     {
-        long start = Stopwatch.GetTimestamp();
+        double start = Bench.Seconds();
         action();
-        return work / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return work / (Bench.Seconds() - start);
     }
 
     private sealed record Side(string Name, double Work, Action Action)

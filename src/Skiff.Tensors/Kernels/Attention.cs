@@ -39,6 +39,7 @@ public static unsafe class Attention
         {
             AttentionPlan plan = Plan(query, key, value, output, sums, settings, visibility, slope, isa);
             // With few heads, rows are dealt out too; every part then packs the keys anew.
+            plan.Threads = team.Threads;
             int heads = query.Batch * key.Heads, tiles = (query.Time + AttentionTiles.Rows - 1) / AttentionTiles.Rows;
             plan.Shares = team.Threads == 1 ? 1 : Math.Clamp((2 * team.Threads + heads - 1) / heads, 1, tiles);
             team.Run(heads * plan.Shares, &AttentionForward.Part, &plan);
@@ -88,6 +89,7 @@ public static unsafe class Attention
         fixed (float* sums = logSumExp, slope = slopes)
         {
             AttentionPlan plan = Plan(query, key, value, output, sums, settings, visibility, slope, isa);
+            plan.Threads = team.Threads;
             (plan.OutputGradient, plan.QueryGradient) = (outputGradient, queryGradient);
             (plan.KeyGradient, plan.ValueGradient) = (keyGradient, valueGradient);
             team.Run(query.Batch * key.Heads, &AttentionBackward.Part, &plan);
@@ -169,6 +171,6 @@ internal unsafe struct AttentionPlan
     public float Scale, SoftCap;
     public VisibleIntervals* Intervals;
     public bool OneForAll;
-    public int Shares;
+    public int Shares, Threads;
     public Isa Isa;
 }

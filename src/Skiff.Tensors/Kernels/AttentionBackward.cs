@@ -28,6 +28,15 @@ internal static unsafe class AttentionBackward
         float* tanh = dScores + Rows * Columns, delta = tanh + Columns, positions = delta + Rows;
         // The first and last column that each group of rows sees of a tile.
         int* froms = stackalloc int[Rows], tos = stackalloc int[Rows];
+        int next = Math.Min(part + plan->Threads, plan->Query.Batch * groups - 1), nextBatch = next / groups, nextGroup = next % groups;
+        AttentionAhead ahead = new(time);
+        ahead.Add(plan->Key, nextBatch, nextGroup, 1);
+        ahead.Add(plan->Value, nextBatch, nextGroup, 1);
+        ahead.Add(plan->Query, nextBatch, nextGroup * heads, heads);
+        ahead.Add(plan->OutputGradient, nextBatch, nextGroup * heads, heads);
+        ahead.Add(plan->Output, nextBatch, nextGroup * heads, heads);
+        ahead.Add(plan->KeyGradient, nextBatch, nextGroup, 1);
+        ahead.Add(plan->ValueGradient, nextBatch, nextGroup, 1);
         AttentionRows keys = AttentionRows.OfAll(plan->Key, b, group, tiles, panel, keyRows, copy: true);
         tiles.PackTransposed(keys, k, keyPanels);
         tiles.PackTransposed(AttentionRows.OfAll(plan->Value, b, group, tiles, panel, valueRows, copy: true), v, valuePanels);
@@ -71,8 +80,8 @@ internal static unsafe class AttentionBackward
                             (froms[row0 / step], tos[row0 / step]) = (from, to);
                             if (from < to)
                             {
-                                tiles.Scores(queries.At(row0), queries.StrideAt(row0), rows, k, keyPanels, tile, tile + from, tile + to, scores + row0 * Columns);
-                                tiles.Scores(dOutputs.At(row0), dOutputs.StrideAt(row0), rows, v, valuePanels, tile, tile + from, tile + to, dScores + row0 * Columns);
+                                tiles.Scores(queries.At(row0), queries.StrideAt(row0), rows, k, keyPanels, tile, tile + from, tile + to, scores + row0 * Columns, ref ahead);
+                                tiles.Scores(dOutputs.At(row0), dOutputs.StrideAt(row0), rows, v, valuePanels, tile, tile + from, tile + to, dScores + row0 * Columns, ref ahead);
                             }
 
                             for (int r = row0; r < row0 + rows; r++)
@@ -83,7 +92,7 @@ internal static unsafe class AttentionBackward
                                 if (!plain && low < high)
                                     AttentionScores.Transform(row, low, high, plan->Scale, plan->SoftCap, slope, positions + tile, first + r, tanh);
                                 AttentionScores.Gradients(
-                                    row, dScores + r * Columns, low, high, (plain ? plan->Scale : 1) * AttentionScores.Log2E, logs[r] * AttentionScores.Log2E,
+                                    row, dScores + r * Columns, low, high, plain ? plan->Scale : 1, logs[r],
                                     delta[r], plan->Scale, plan->SoftCap > 0 ? tanh : null, tileFrom, tileTo);
                             }
 
@@ -92,7 +101,7 @@ internal static unsafe class AttentionBackward
                             uint bit = 1u << (row0 / step);
                             tiles.Product(
                                 dScores + row0 * Columns + from, Columns, 1, rows, to - from, keys.At(tile + from), keys.StrideAt(tile + from),
-                                dQueries.At(row0), dQueries.StrideAt(row0), dQueries.Width, (begun & bit) != 0);
+                                dQueries.At(row0), dQueries.StrideAt(row0), dQueries.Width, (begun & bit) != 0, ref ahead);
                             begun |= bit;
                         }
 
@@ -109,10 +118,10 @@ internal static unsafe class AttentionBackward
                                 continue;
                             tiles.Product(
                                 scores + top * Columns + column, 1, Columns, rows, length, dOutputs.At(top), dOutputs.StrideAt(top),
-                                dValues.At(tile + column), dValues.StrideAt(tile + column), dValues.Width, accumulate: true);
+                                dValues.At(tile + column), dValues.StrideAt(tile + column), dValues.Width, accumulate: true, ref ahead);
                             tiles.Product(
                                 dScores + top * Columns + column, 1, Columns, rows, length, queries.At(top), queries.StrideAt(top),
-                                dKeys.At(tile + column), dKeys.StrideAt(tile + column), dKeys.Width, accumulate: true);
+                                dKeys.At(tile + column), dKeys.StrideAt(tile + column), dKeys.Width, accumulate: true, ref ahead);
                         }
                     }
                 }

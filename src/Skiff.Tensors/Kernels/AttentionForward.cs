@@ -22,6 +22,11 @@ internal static unsafe class AttentionForward
         float* keyRows = panels + (long)columns * k + 16, valueRows = keyRows + keyRoom, outputs = valueRows + valueRoom;
         float* scores = outputs + AttentionRows.Room(plan->Output, Rows, panel), tanh = scores + kernel.Rows * Columns;
         float* most = tanh + Columns, total = most + Rows, positions = total + Rows;
+        int next = Math.Min(head + Math.Max(1, plan->Threads / plan->Shares), plan->Query.Batch * groups - 1), nextBatch = next / groups, nextGroup = next % groups;
+        AttentionAhead ahead = new(time);
+        ahead.Add(plan->Key, nextBatch, nextGroup, 1);
+        ahead.Add(plan->Query, nextBatch, nextGroup * heads, heads);
+        ahead.Add(plan->Value, nextBatch, nextGroup, 1);
         tiles.PackTransposed(AttentionRows.OfAll(plan->Key, b, group, tiles, 1, keyRows, copy: true), k, panels);
         AttentionRows values = AttentionRows.OfAll(plan->Value, b, group, tiles, panel, valueRows, copy: true);
         if (plan->Slopes != null)
@@ -53,7 +58,7 @@ internal static unsafe class AttentionForward
                             (from, to) = (Math.Max(from - tile, 0), Math.Min(to - tile, Columns));
                             if (from >= to)
                                 continue;
-                            tiles.Scores(plan->Query.At(b, first + group0, h), (nint)plan->Query.TimeStride, rows, k, panels, tile, tile + from, tile + to, scores);
+                            tiles.Scores(plan->Query.At(b, first + group0, h), (nint)plan->Query.TimeStride, rows, k, panels, tile, tile + from, tile + to, scores, ref ahead);
                             for (int i = 0; i < rows; i++)
                             {
                                 float* row = scores + i * Columns;
@@ -86,7 +91,7 @@ internal static unsafe class AttentionForward
                             }
 
                             uint bit = 1u << (group0 / kernel.Rows);
-                            tiles.Product(scores + from, Columns, 1, rows, to - from, values.At(tile + from), values.StrideAt(tile + from), output.At(group0), output.StrideAt(group0), output.Width, (begun & bit) != 0);
+                            tiles.Product(scores + from, Columns, 1, rows, to - from, values.At(tile + from), values.StrideAt(tile + from), output.At(group0), output.StrideAt(group0), output.Width, (begun & bit) != 0, ref ahead);
                             begun |= bit;
                         }
                     }
@@ -101,5 +106,7 @@ internal static unsafe class AttentionForward
                 TensorPrimitives.MultiplyAdd(new ReadOnlySpan<float>(most, count), 1 / AttentionScores.Log2E, logs, logs);
             }
         }
+
+        ahead.TakeRest();
     }
 }

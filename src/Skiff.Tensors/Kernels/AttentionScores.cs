@@ -40,6 +40,7 @@ internal static unsafe class AttentionScores
     }
 
     /// <summary>The greatest of scale row[c] in an interval, at least <paramref name="least"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Max(float* row, int start, int end, float scale, float least)
     {
         Vector512<float> most = Vector512.Create(least), factor = Vector512.Create(scale);
@@ -49,13 +50,11 @@ internal static unsafe class AttentionScores
             most = Vector512.MaxNative(most, c >= start && c + 16 <= end ? values : Vector512.ConditionalSelect(Inside(c, start, end), values, most));
         }
 
-        Vector256<float> half = Vector256.MaxNative(most.GetLower(), most.GetUpper());
-        Vector128<float> four = Vector128.MaxNative(half.GetLower(), half.GetUpper());
-        four = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
-        return Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(1, 0, 3, 2))).ToScalar();
+        return VectorFunctions.Largest(most);
     }
 
     /// <summary>row[c] = 2^(scale row[c] - shift) in an interval and 0 in the rest of from to to; the sum of the row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Powers(float* row, int start, int end, float scale, float shift, int from, int to)
     {
         Vector512<float> sum = Vector512<float>.Zero, factor = Vector512.Create(scale), offset = Vector512.Create(-shift);
@@ -77,18 +76,19 @@ internal static unsafe class AttentionScores
     }
 
     /// <summary>
-    /// p[c] = 2^(scale p[c] - shift) and dp[c] = p[c] (dp[c] - delta) slope in an interval, both 0 in the rest of from to to; with a
+    /// p[c] = e^(scale p[c] - shift) and dp[c] = p[c] (dp[c] - delta) slope in an interval, both 0 in the rest of from to to; with a
     /// cap, dp is multiplied by 1 - tanh^2 too.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Gradients(float* p, float* dp, int start, int end, float scale, float shift, float delta, float slope, float* tanh, int from, int to)
     {
-        Vector512<float> factor = Vector512.Create(scale), offset = Vector512.Create(-shift), less = Vector512.Create(-delta * slope), more = Vector512.Create(slope);
+        Vector512<float> factor = Vector512.Create(scale), offset = Vector512.Create(-shift), base2 = Vector512.Create(Log2E), less = Vector512.Create(-delta * slope), more = Vector512.Create(slope);
         for (int c = from & ~15; c < to; c += 16)
         {
             Vector512<float> power = Vector512<float>.Zero, ds = Vector512<float>.Zero;
             if (c < end && c + 16 > start)
             {
-                power = Power(Vector512.FusedMultiplyAdd(Vector512.Load(p + c), factor, offset));
+                power = Power(Vector512.FusedMultiplyAdd(Vector512.Load(p + c), factor, offset) * base2);
                 ds = power * Vector512.FusedMultiplyAdd(Vector512.Load(dp + c), more, less);
                 if (tanh != null)
                 {

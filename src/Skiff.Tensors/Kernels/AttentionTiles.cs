@@ -70,22 +70,25 @@ internal readonly unsafe struct AttentionTiles
     }
 
     /// <summary>scores[r, c - first] = a[r] . column c for the panels that hold columns <paramref name="from"/> to <paramref name="to"/>.</summary>
-    public void Scores(float* a, nint aStride, int rows, int size, float* panels, int first, int from, int to, float* scores)
+    public void Scores(float* a, nint aStride, int rows, int size, float* panels, int first, int from, int to, float* scores, ref AttentionAhead ahead)
     {
         int panel = _kernel.Columns;
         for (int column = from / panel * panel; column < to; column += panel)
         {
-            float* b = panels + (long)column * size;
-            _kernel.Tile(rows)(size, a, aStride, 1, b, panel, scores + (column - first), Columns, false, b, 0);
+            float* b = panels + (long)column * size, line = ahead.Take(size, out nint stride);
+            _kernel.Tile(rows)(size, a, aStride, 1, b, panel, scores + (column - first), Columns, false, line, stride);
         }
     }
 
     /// <summary>
     /// c = or += a [rows, length] b [length, width] for the rows of one innermost product and whole panels.
     /// </summary>
-    public void Product(float* a, nint aRow, nint aStep, int rows, int length, float* b, nint bStride, float* c, nint cStride, int width, bool accumulate)
+    public void Product(float* a, nint aRow, nint aStep, int rows, int length, float* b, nint bStride, float* c, nint cStride, int width, bool accumulate, ref AttentionAhead ahead)
     {
         for (int column = 0; column < width; column += _kernel.Columns)
-            _kernel.Tile(rows)(length, a, aRow, aStep, b + column, bStride, c + column, cStride, accumulate, b, 0);
+        {
+            float* line = ahead.Take(length, out nint stride);
+            _kernel.Tile(rows)(length, a, aRow, aStep, b + column, bStride, c + column, cStride, accumulate, line, stride);
+        }
     }
 }

@@ -1,5 +1,6 @@
 // N rows, F feed-forward
 using System.Numerics;
+using System.Runtime.Intrinsics;
 
 namespace Skiff.Tensors;
 
@@ -52,6 +53,7 @@ public static unsafe class FeedForwardActivation
             Check(plan.Gate, plan.Gradient);
         if (plan.Gated && plan.Backward)
             Check(plan.Gate, plan.UpTarget);
+        plan.Wide = IsaChoice.Current == Isa.Avx512;
         plan.PartRows = Math.Max(1, PartValues / Math.Max(1, plan.Gate.Columns));
         delegate*<void*, int, void> work = activation switch
         {
@@ -76,53 +78,71 @@ public static unsafe class FeedForwardActivation
         where T : struct, IActivation
     {
         Plan* plan = (Plan*)state;
-        int columns = plan->Gate.Columns;
         for (int row = part * plan->PartRows, end = Math.Min(plan->Gate.Rows, row + plan->PartRows); row < end; row++)
         {
-            int i = 0;
-            for (; i <= columns - Vector<float>.Count; i += Vector<float>.Count)
-                Step<T>(plan, row, i);
-            // The values that fill no vector are moved to one.
-            if (i < columns)
-                LastStep<T>(plan, row, i, columns - i);
+            if (plan->Backward)
+                BackwardRow<T>(plan, row);
+            else
+                ForwardRow<T>(plan, row);
         }
     }
 
-    private static void Step<T>(Plan* plan, int row, int column)
+    private static void ForwardRow<T>(Plan* plan, int row)
         where T : struct, IActivation
     {
-        Vector<float> value = T.Evaluate(Vector.Load(At(plan->Gate, row, column)), out Vector<float> slope);
-        Vector<float> up = plan->Gated ? Vector.Load(At(plan->Up, row, column)) : Vector<float>.One;
-        if (!plan->Backward)
+        int columns = plan->Gate.Columns;
+        float* gate = At(plan->Gate, row), up = plan->Gated ? At(plan->Up, row) : null, target = At(plan->Target, row);
+        int i = 0;
+        for (; typeof(T) == typeof(SiluActivation) && plan->Wide && i <= columns - Vector512<float>.Count; i += Vector512<float>.Count)
         {
-            (value * up).Store(At(plan->Target, row, column));
-            return;
+            Vector512<float> value = SiluActivation.Evaluate(Vector512.Load(gate + i), out _);
+            (up is null ? value : value * Vector512.Load(up + i)).Store(target + i);
         }
 
-        Vector<float> gradient = Vector.Load(At(plan->Gradient, row, column));
-        (gradient * up * slope).Store(At(plan->Target, row, column));
-        if (plan->Gated)
-            (gradient * value).Store(At(plan->UpTarget, row, column));
+        for (; i < columns; i += Vector<float>.Count)
+        {
+            int rest = columns - i;
+            Vector<float> value = T.Evaluate(VectorFunctions.Load(gate + i, rest), out _);
+            VectorFunctions.Store(up is null ? value : value * VectorFunctions.Load(up + i, rest), target + i, rest);
+        }
     }
 
-    private static void LastStep<T>(Plan* plan, int row, int column, int count)
+    private static void BackwardRow<T>(Plan* plan, int row)
         where T : struct, IActivation
     {
-        Vector<float> value = T.Evaluate(VectorFunctions.LoadFirst(At(plan->Gate, row, column), count), out Vector<float> slope);
-        Vector<float> up = plan->Gated ? VectorFunctions.LoadFirst(At(plan->Up, row, column), count) : Vector<float>.One;
-        if (!plan->Backward)
+        int columns = plan->Gate.Columns;
+        float* gate = At(plan->Gate, row), target = At(plan->Target, row), gradients = At(plan->Gradient, row);
+        float* up = plan->Gated ? At(plan->Up, row) : null, upTarget = plan->Gated ? At(plan->UpTarget, row) : null;
+        int i = 0;
+        for (; typeof(T) == typeof(SiluActivation) && plan->Wide && i <= columns - Vector512<float>.Count; i += Vector512<float>.Count)
         {
-            VectorFunctions.StoreFirst(value * up, At(plan->Target, row, column), count);
-            return;
+            Vector512<float> value = SiluActivation.Evaluate(Vector512.Load(gate + i), out Vector512<float> slope), gradient = Vector512.Load(gradients + i);
+            slope *= gradient;
+            if (up is not null)
+            {
+                slope *= Vector512.Load(up + i);
+                (gradient * value).Store(upTarget + i);
+            }
+
+            slope.Store(target + i);
         }
 
-        Vector<float> gradient = VectorFunctions.LoadFirst(At(plan->Gradient, row, column), count);
-        VectorFunctions.StoreFirst(gradient * up * slope, At(plan->Target, row, column), count);
-        if (plan->Gated)
-            VectorFunctions.StoreFirst(gradient * value, At(plan->UpTarget, row, column), count);
+        for (; i < columns; i += Vector<float>.Count)
+        {
+            int rest = columns - i;
+            Vector<float> value = T.Evaluate(VectorFunctions.Load(gate + i, rest), out Vector<float> slope), gradient = VectorFunctions.Load(gradients + i, rest);
+            Vector<float> inner = gradient * slope;
+            if (up is not null)
+            {
+                inner *= VectorFunctions.Load(up + i, rest);
+                VectorFunctions.Store(gradient * value, upTarget + i, rest);
+            }
+
+            VectorFunctions.Store(inner, target + i, rest);
+        }
     }
 
-    private static float* At(in MatrixView matrix, int row, int column) => matrix.Data + row * matrix.RowStride + column;
+    private static float* At(in MatrixView matrix, int row) => matrix.Data + row * matrix.RowStride;
 
     /// <summary>The scalar twin of one value: f and f'.</summary>
     internal static (double Value, double Slope) Scalar(Activation activation, double x) => activation switch
@@ -138,7 +158,7 @@ public static unsafe class FeedForwardActivation
     private struct Plan
     {
         public MatrixView Gate, Up, Target, UpTarget, Gradient;
-        public bool Gated, Backward;
+        public bool Gated, Backward, Wide;
         public int PartRows;
     }
 }

@@ -1,5 +1,6 @@
 // N tokens, D model, V vocabulary, C tokens in a chunk
 using System.Numerics;
+using System.Runtime.Intrinsics;
 
 namespace Skiff.Tensors;
 
@@ -122,7 +123,14 @@ public static unsafe class LinearCrossEntropy
         float correct = z[target], factor = plan->GradientScale * plan->LogitScale, cap = plan->Cap, slope = cap > 0 ? 1 - correct / cap * (correct / cap) : 1;
         // The softmax's shift in single precision, like the logits.
         Vector<float> shift = new((float)logSum), scale = new(factor), inverse = new(cap > 0 ? 1 / cap : 0);
-        for (int i = 0; i < count; i += Vector<float>.Count)
+        int i = 0;
+        for (bool wide = IsaChoice.Current == Isa.Avx512; wide && i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            Vector512<float> s = Vector512.Load(z + i), bent = s * Vector512.Create(inverse[0]);
+            (VectorFunctions.Exp(s - Vector512.Create(shift[0])) * Vector512.Create(factor) * (Vector512<float>.One - bent * bent)).Store(z + i);
+        }
+
+        for (; i < count; i += Vector<float>.Count)
         {
             int rest = count - i;
             Vector<float> s = VectorFunctions.Load(z + i, rest), bent = s * inverse;

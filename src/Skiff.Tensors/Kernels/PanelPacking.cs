@@ -73,6 +73,7 @@ internal static unsafe class PanelPacking
     }
 
     // Squares of four by four turn in registers; what is left over at either end goes value by value.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Transpose(float* source, nint across, nint along, int count, nint length, float* panel, int width)
     {
         int squares = along == 1 ? count & ~3 : 0;
@@ -119,10 +120,12 @@ internal static unsafe class PanelPacking
     }
 
     // x0 y0 x1 y1, and x2 y2 x3 y3.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> Low(Vector128<float> x, Vector128<float> y)
         => Sse.IsSupported ? Sse.UnpackLow(x, y)
             : Vector128.Create(x[0], y[0], x[1], y[1]);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<float> High(Vector128<float> x, Vector128<float> y)
         => Sse.IsSupported ? Sse.UnpackHigh(x, y)
             : Vector128.Create(x[2], y[2], x[3], y[3]);

@@ -1,11 +1,13 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Skiff.Tensors;
 
 /// <summary>
 /// Transcendental functions on vectors in single precision, of any width. Largest errors, measured against double precision by
-/// the tests: <see cref="Exp"/> 2e-7 relative, <see cref="Sigmoid"/> 3e-7 relative, <see cref="Tanh"/> 3e-7 relative,
+/// the tests: <see cref="Exp(Vector{float})"/> 2e-7 relative, <see cref="Sigmoid"/> 3e-7 relative, <see cref="Tanh"/> 3e-7 relative,
 /// <see cref="NormalIntegral"/> 1e-6 relative down to -5 and 3e-7 absolute everywhere. Polynomials are our own interpolations at
 /// Chebyshev nodes.
 /// </summary>
@@ -20,7 +22,8 @@ internal static class VectorFunctions
     {
         // Adding 1.5 * 2^23 leaves the rounded quotient in the low bits.
         Vector<float> magic = new(12582912f);
-        Vector<float> bounded = Vector.Min(Vector.Max(x, new Vector<float>(-88f)), new Vector<float>(89f));
+        // The plain instructions: exact rules for NaN take four times as many, and NaN is put back at the end.
+        Vector<float> bounded = Vector.MinNative(Vector.MaxNative(x, new Vector<float>(-88f)), new Vector<float>(89f));
         Vector<float> shifted = Vector.MultiplyAddEstimate(bounded, new Vector<float>(1.44269504f), magic), n = shifted - magic;
         // ln(2) in two pieces, the first with zeros behind: n times it is exact.
         Vector<float> r = Vector.MultiplyAddEstimate(n, new Vector<float>(-0.693359375f), bounded);
@@ -36,6 +39,26 @@ internal static class VectorFunctions
         result = Vector.ConditionalSelect(Vector.LessThan(x, new Vector<float>(-86.9f)), Vector<float>.Zero, result);
         result = Vector.ConditionalSelect(Vector.GreaterThan(x, new Vector<float>(88.72283f)), new Vector<float>(float.PositiveInfinity), result);
         return Vector.ConditionalSelect(Vector.Equals(x, x), result, x);
+    }
+
+    /// <summary>
+    /// The same in 512 bits, for processors that have them: scaling by a power of two is one instruction there, which makes zero and
+    /// infinity by itself. Below the normal numbers the result is one of the subnormal ones.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Exp(Vector512<float> x)
+    {
+        // Of two numbers one of which is NaN, these take the second.
+        Vector512<float> bounded = Vector512.MinNative(Vector512.Create(89f), Vector512.MaxNative(Vector512.Create(-104f), x));
+        Vector512<float> n = Vector512.Round(bounded * Vector512.Create(1.44269504f));
+        Vector512<float> r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693359375f), bounded);
+        r = Vector512.FusedMultiplyAdd(n, Vector512.Create(2.12194440e-4f), r);
+        Vector512<float> p = Vector512.FusedMultiplyAdd(Vector512.Create(0.0013926203f), r, Vector512.Create(0.008363195f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(0.041666554f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(0.16666577f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(0.5f));
+        p = Vector512.FusedMultiplyAdd(p, r * r, r) + Vector512<float>.One;
+        return Avx512F.Scale(p, n);
     }
 
     /// <summary>1 / (1 + e^-x); below -88.7 it is 0.</summary>
@@ -76,6 +99,15 @@ internal static class VectorFunctions
         p = Vector.MultiplyAddEstimate(p, t, new Vector<float>(0.22562171f));
         Vector<float> tail = new Vector<float>(0.5f) * e * p * t;
         return Vector.ConditionalSelect(Vector.LessThan(x, Vector<float>.Zero), tail, Vector<float>.One - tail);
+    }
+
+    /// <summary>The largest of 16 values.</summary>
+    public static float Largest(Vector512<float> values)
+    {
+        Vector256<float> half = Vector256.MaxNative(values.GetLower(), values.GetUpper());
+        Vector128<float> four = Vector128.MaxNative(half.GetLower(), half.GetUpper());
+        four = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
     /// <summary>The first values of a place that holds fewer than a vector; the rest are 0.</summary>

@@ -186,7 +186,8 @@ public sealed unsafe class AttentionTests : IDisposable
             Key = Values(batch * time * groups * k, 1);
             Value = Values(batch * time * groups * v, 1);
             OutputGradient = Values(batch * time * heads * v, 0.5f);
-            _slopes = anyRule && random.Next(3) == 0 ? Values(heads, 0.3f) : [];
+            // Biases stay below 30: single precision then holds more digits behind the point than the check asks for.
+            _slopes = anyRule && random.Next(3) == 0 ? Values(heads, 0.3f * Math.Min(1, 50f / time)) : [];
             _settings = new AttentionSettings { Scale = 1 / MathF.Sqrt(k), SoftCap = anyRule && random.Next(3) == 0 ? 1.5f : 0 };
             RandomRule[] rules = [.. Enumerable.Range(0, anyRule && random.Next(2) == 0 ? batch : 1).Select(b => new RandomRule(seed + b, time))];
             Visible = anyRule ? [.. rules.Select(rule => rule.Described())] : [new Visibility(time)];
