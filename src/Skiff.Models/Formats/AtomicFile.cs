@@ -32,9 +32,14 @@ public static class AtomicFile
             Remove(temporary);
             if (e is IOException or UnauthorizedAccessException)
                 throw new InvalidInputException(path, "file", $"cannot be written: {e.Message}", e);
+            if (IsTooLarge(e))
+                throw new InvalidInputException(path, "file", "cannot be written: the file system, or a limit of the process, takes no file as large as this", e);
             throw;
         }
     }
+
+    // What .NET makes of the system's EFBIG.
+    private static bool IsTooLarge(Exception e) => e is ArgumentOutOfRangeException { ParamName: "value", ActualValue: null, Source: "System.Private.CoreLib" };
 
     /// <summary>Writes text as UTF-8 without a byte order mark.</summary>
     /// <exception cref="InvalidInputException">The file cannot be written.</exception>

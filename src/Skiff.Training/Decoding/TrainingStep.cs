@@ -25,8 +25,10 @@ internal sealed class TrainingStep(TrainingParameters parameters, Optimizer opti
         Span<float> gradients = parameters.Gradients.Floats();
         gradients.Clear();
         double loss = 0, balance = 0;
-        foreach (ExpertLoss expert in tape.ExpertLosses)
-            expert.Scale = 1.0 / passes;
+        // By index: an enumerator of an interface would be allocated.
+        IReadOnlyList<ExpertLoss> experts = tape.ExpertLosses;
+        for (int i = 0; i < experts.Count; i++)
+            experts[i].Scale = 1.0 / passes;
         for (int pass = 0; pass < passes; pass++)
         {
             int first = pass * tape.Tokens;
@@ -35,8 +37,8 @@ internal sealed class TrainingStep(TrainingParameters parameters, Optimizer opti
             tape.Forward(gradients: true);
             tape.Backward();
             loss += tape.Loss.Sum;
-            foreach (ExpertLoss expert in tape.ExpertLosses)
-                balance += expert.Balance / (tape.ExpertLosses.Count * passes);
+            for (int i = 0; i < experts.Count; i++)
+                balance += experts[i].Balance / (experts.Count * passes);
         }
 
         double norm = Math.Sqrt(SquaredNorm.Compute(gradients, _team));

@@ -32,6 +32,34 @@ public sealed class ResumeTests
         runs.AssertSame("whole", "stopped");
     }
 
+    [Theory]
+    [InlineData("lora={rank: 2, modules: [query, value, down]}")]
+    [InlineData("optimizer.name=muon")]
+    public void AModelThatIsContinuedGoesOnAsWell(string set)
+    {
+        using TinyRun runs = new();
+        runs.Train(runs.Recipe("donor"));
+        string[] sets = ["model=null", "tokenizer=null", $"init_from={Path.Combine(runs.Run("donor"), "model")}", "optimizer.learning_rate=0.001", set];
+        runs.Train(runs.Recipe("whole", sets));
+        Recipe stopped = runs.Recipe("stopped", sets);
+        foreach (long step in (long[])[2, 3, 8])
+            runs.Train(stopped, resume: step > 2, stopBehind: step);
+        runs.Train(stopped, resume: true);
+        runs.AssertSame("whole", "stopped");
+        Assert.False(runs.Weights("whole").AsSpan().SequenceEqual(runs.Weights("donor")));
+    }
+
+    [Fact]
+    public void ACorpusOfWhichNothingIsHeldOutIsTrainedOnAndTheOthersAreMeasuredOn()
+    {
+        using TinyRun runs = new();
+        string single = Path.Combine(runs.Folder, "single.jsonl");
+        File.WriteAllText(single, "{\"text\":\"one short text of a few words and no more\"}\n");
+        List<string> notes = runs.Train(runs.Recipe("run", $"data.1.files={single}"));
+        Assert.Contains(notes, note => note.StartsWith("data b: 1 documents, ") && note.EndsWith("0 documents, 0 tokens held out"));
+        Assert.Equal(3, runs.Metrics("run").Count(line => line.Contains("\"val_loss\":")));
+    }
+
     [Fact]
     public void MicroBatchesChangeNoMoreThanTheOrderOfSums()
     {

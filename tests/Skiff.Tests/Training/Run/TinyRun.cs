@@ -51,6 +51,10 @@ internal sealed class TinyRun : IDisposable
     /// <summary>The recipe for a run of its own folder.</summary>
     public Recipe Recipe(string run, params string[] sets) => Skiff.Training.Recipe.Read(RecipePath, [.. sets, $"output={Run(run)}"]);
 
+    /// <summary>The same for the command line; what is no <c>key=value</c> is an option.</summary>
+    public string[] Arguments(string run, params string[] more) =>
+        ["train", RecipePath, "--set", $"output={Run(run)}", .. more.SelectMany(one => one.Contains('=') ? (string[])["--set", one] : [one])];
+
     /// <summary>Trains a recipe from its beginning, or goes on with it, to the end or until it is stopped behind a step.</summary>
     /// <returns>What was told.</returns>
     public List<string> Train(Recipe recipe, bool resume = false, long? stopBehind = null)

@@ -1,0 +1,75 @@
+using Skiff.Models;
+using Skiff.Tensors;
+using Skiff.Tests.Models;
+using Skiff.Training;
+
+namespace Skiff.Tests.Training;
+
+public sealed class TrainingStepTests
+{
+    public static TheoryData<string> Families => [.. GoldenModel.Names];
+
+    // Every family, so that every operation of the tape is among them.
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void AStepInSteadyStateAllocatesNothing(string name) => AssertNoAllocation(name, lora: null, muon: false, recompute: false);
+
+    [Theory]
+    [InlineData("llama", true, false, false)]
+    [InlineData("llama", false, true, false)]
+    [InlineData("llama", true, true, true)]
+    [InlineData("mixtral", true, true, true)]
+    [InlineData("minicpm3", true, false, true)]
+    public void NorDoesOneWithAdaptersMuonOrRecomputation(string name, bool lora, bool muon, bool recompute) =>
+        AssertNoAllocation(name, lora ? new LoraSettings(2, 4, ["query", "value", "query_b", "output"]) : null, muon, recompute);
+
+    // A gradient that is no number must not reach the weights.
+    [Fact]
+    public void AStepWithoutAFiniteLossLeavesTheParametersAsTheyWere()
+    {
+        using ThreadTeam alone = new(1);
+        TrainingParameters parameters = Load("llama", null, out ModelConfig config);
+        parameters["final_norm.weight"].Value.Floats()[0] = float.PositiveInfinity;
+        float[] before = parameters.Values.Floats().ToArray();
+        using DecoderTape tape = new(config, parameters, new DecoderTapeOptions { Batch = 1, Time = 8 }, alone);
+        StepResult result = new TrainingStep(parameters, OptimizerOf(parameters, false, alone), 1, alone).Run(tape, new int[8], new int[8], new int[8], 0.01, 1);
+        Assert.False(double.IsFinite(result.Loss) && double.IsFinite(result.GradientNorm));
+        Assert.True(before.AsSpan().SequenceEqual(parameters.Values.Floats()));
+    }
+
+    private static void AssertNoAllocation(string name, LoraSettings? lora, bool muon, bool recompute)
+    {
+        const int Time = 24, Rows = 4;
+        using ThreadTeam alone = new(1);
+        TrainingParameters parameters = Load(name, lora, out ModelConfig config);
+        DecoderTapeOptions options = new() { Batch = 2, Time = Time, Recompute = recompute, ExpertBalance = 0.01, RouterZ = 0.001, Lora = lora };
+        using DecoderTape tape = new(config, parameters, options, alone);
+        TrainingStep step = new(parameters, OptimizerOf(parameters, muon, alone), 1, alone);
+        Random random = new(1);
+        int[] tokens = new int[Rows * Time], targets = new int[tokens.Length], starts = new int[tokens.Length];
+        for (int n = 0; n < tokens.Length; n++)
+            (tokens[n], targets[n], starts[n]) = (random.Next(config.VocabSize), random.Next(-1, config.VocabSize), n % Time >= Time / 3 ? Time / 3 : 0);
+        for (int i = 1; i <= 2; i++)
+            step.Run(tape, tokens, targets, starts, 1e-3, i);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 3; i <= 5; i++)
+            step.Run(tape, tokens, targets, starts, 1e-3, i);
+        long taken = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.True(taken == 0, $"{name}: {taken} bytes in 3 steps");
+    }
+
+    private static TrainingParameters Load(string name, LoraSettings? lora, out ModelConfig config)
+    {
+        Model model = GoldenModel.Read(name).Open();
+        config = model.Config;
+        TrainingParameters parameters = new(
+            ParameterList.Of(config).Concat(lora?.Parameters(config) ?? []), p => lora is null || p.Kind is LoraSettings.Down or LoraSettings.Up);
+        parameters.Load(model.Parameter);
+        foreach (TrainingParameter own in parameters.All.Where(own => own.Parameter.Kind is LoraSettings.Down or LoraSettings.Up))
+            own.Value.Floats().Fill(0.01f);
+        return parameters;
+    }
+
+    private static Optimizer OptimizerOf(TrainingParameters parameters, bool muon, ThreadTeam team) => new(
+        parameters, p => new ParameterRate(1, 0.1, muon && p.Layer >= 0 && p.Shape.Length == 2 && p.Kind != "bias"), new AdamWSettings(), new MuonSettings(), team: team);
+}
