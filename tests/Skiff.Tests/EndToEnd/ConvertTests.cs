@@ -51,6 +51,22 @@ public sealed class ConvertTests : IDisposable
     }
 
     [Fact]
+    public void ScalesAreFoldedForFilesThatCannotSayThem()
+    {
+        Model golden = GoldenModel.Read("gpt2").Open();
+        ModelWriter.Write(new Model("gpt2", ScaleKeys.Set(golden.Config, 12, 1.4, 8), golden.Parameter, golden.TypeOf, () => null, TensorType.F32), File("scaled"));
+        (int code, _, string error) = CommandLine.Run("convert", File("scaled"), File("model.gguf"));
+        Assert.Equal((1, $"skiff: {File("model.gguf")}: EmbeddingScale: GGUF cannot express this trait of gpt2; convert with --fold-scales, which works it into the weights\n"), (code, error));
+        CommandLine.Output("convert", File("scaled"), File("model.gguf"), "--fold-scales");
+        CommandLine.Output("convert", File("scaled"), File("plain"), "--fold-scales");
+        Assert.Equal((1, 1, 1), Scales(File("model.gguf")));
+        Assert.Equal((1, 1, 1), Scales(File("plain")));
+        Assert.Equal(Enumerable.Range(0, 4).Select(i => 12 * golden.Parameter("embedding.weight").Floats()[i]), Model.Open(File("plain")).Parameter("embedding.weight").Floats()[..4].ToArray());
+
+        static (double, double, double) Scales(string path) => Model.OpenConfig(path) is var c ? (c.EmbeddingScale, c.ResidualScale, c.LogitScale) : default;
+    }
+
+    [Fact]
     public void TheSameSeedGivesTheSameModelInEveryForm()
     {
         string config = Tiny();
