@@ -45,17 +45,27 @@ public static class BpeTrainer
         TrainOnTexts(documents, options, ChunkSize, cancellation);
 
     /// <summary>The same with chunks of another size, in bytes, which changes no result.</summary>
-    internal static BpeTrainingResult TrainOnTexts(IEnumerable<string> documents, BpeTrainingOptions options, int chunkSize, CancellationToken cancellation = default)
+    internal static BpeTrainingResult TrainOnTexts(IEnumerable<string> documents, BpeTrainingOptions options, int chunkSize, CancellationToken cancellation = default) =>
+        TrainOnTexts(
+            take =>
+            {
+                foreach (string document in documents)
+                    take(Encoding.UTF8.GetBytes(document));
+            },
+            options, chunkSize, cancellation);
+
+    /// <summary>The same for whoever reads texts himself and hands each over as UTF-8.</summary>
+    internal static BpeTrainingResult TrainOnTexts(Action<TakeText> read, BpeTrainingOptions options, int chunkSize = ChunkSize, CancellationToken cancellation = default)
     {
         return Train(options, chunkSize, null, chunkerFor =>
         {
             TextChunker chunker = chunkerFor("text");
-            foreach (string document in documents)
+            read(text =>
             {
-                chunker.Advance(Encoding.UTF8.GetBytes(document, chunker.Room(Encoding.UTF8.GetByteCount(document))));
+                text.CopyTo(chunker.Room(text.Length));
+                chunker.Advance(text.Length);
                 chunker.EndDocument();
-            }
-
+            });
             chunker.Flush();
         }, cancellation);
     }
@@ -132,3 +142,6 @@ public static class BpeTrainer
         return own;
     }
 }
+
+/// <summary>Takes a document's text in UTF-8.</summary>
+internal delegate void TakeText(ReadOnlySpan<byte> text);

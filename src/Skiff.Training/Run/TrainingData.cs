@@ -34,7 +34,7 @@ internal sealed class TrainingData : IDisposable
                 sources.Add(new DataSource(data.Name, result.Shards));
                 events.Note?.Invoke($"data {data.Name}: {train.Documents} documents, {train.Tokens} tokens to train on, {held.Documents} documents, {held.Tokens} tokens held out");
                 if (train.Tokens == 0)
-                    throw new InvalidInputException(source, $"data.{data.Name}", $"all {held.Documents} documents are held out: lower held_out, or give more documents");
+                    throw AllHeldOut(source, data.Name, held.Documents);
             }
 
             return new TrainingData(sources);
@@ -45,6 +45,9 @@ internal sealed class TrainingData : IDisposable
             throw;
         }
     }
+
+    internal static InvalidInputException AllHeldOut(string source, string name, long documents) =>
+        new(source, $"data.{name}", $"all {documents} documents are held out: lower held_out, or give more documents");
 
     public void Dispose()
     {

@@ -51,7 +51,7 @@ internal sealed class TrainingSetup
             throw new InvalidInputException(source, "parametrization.form", "a model that is continued keeps its own scales: leave it out");
         if (start is not null && start.Type.IsQuantized())
             events.Note?.Invoke($"{recipe.InitFrom} is {start.Type.Name()}: its weights are trained, and written, as the f32 numbers that they stand for");
-        Tokenizer tokenizer = FindTokenizer(recipe, source, start, trained, trainTo, events, stop);
+        Tokenizer tokenizer = RunTokenizer.Find(recipe, source, start, trained, trainTo, events, stop);
         ModelConfig config = start is not null ? Continued(start.Config, recipe, source, tokenizer) : Described(recipe, source, tokenizer);
         config = Parametrization.Configure(config, recipe.Parametrization, source);
         int longest = recipe.TrainingStages().Max(stage => stage.Data.ContextLength);
@@ -116,55 +116,6 @@ internal sealed class TrainingSetup
             RouterZ = Recipe.Experts.Z,
             Lora = Lora,
         });
-    }
-
-    private static Tokenizer FindTokenizer(
-        Recipe recipe, string source, Model? start, string? trained, string? trainTo, TrainingEvents events, CancellationToken stop)
-    {
-        Tokenizer tokenizer = recipe.Tokenizer switch
-        {
-            { Path: { } path } => Tokenizer.Load(path),
-            { VocabSize: not null } when trained is not null => Tokenizer.Load(trained),
-            { VocabSize: { } size } => trainTo is null ? ByteLevelTokenizer.Create(size) : TrainTokenizer(recipe, source, size, trainTo, events, stop),
-            _ => start is { HasTokenizer: true } ? start.Tokenizer
-                : throw new InvalidInputException(source, "tokenizer", $"is missing, and {recipe.InitFrom} comes with none: name the file or folder of the tokenizer it was trained with"),
-        };
-        return recipe.Tokenizer?.ChatTemplate is { } template ? new Tokenizer(tokenizer.Spec with { ChatTemplate = ReadTemplate(template, source) }) : tokenizer;
-    }
-
-    private static Tokenizer TrainTokenizer(Recipe recipe, string source, int size, string folder, TrainingEvents events, CancellationToken stop)
-    {
-        string[] texts = [.. recipe.Data.Where(data => data.Format == DocumentFormat.Text).SelectMany(data => data.Files)];
-        if (texts.Length == 0)
-            throw new InvalidInputException(source, "tokenizer.vocab_size", "a tokenizer is trained on texts, and all data are conversations: name a tokenizer");
-        events.Note?.Invoke($"training a tokenizer of {size} entries");
-        BpeTrainingOptions options = new() { VocabularySize = size };
-        options = options with { SpecialTokens = [.. options.SpecialTokens, .. recipe.Tokenizer!.SpecialTokens] };
-        IReadOnlyList<string> files = TextFiles.Find(texts);
-        try
-        {
-            AtomicFolder.Write(folder, BpeTrainer.Train(files, options, null, stop).Tokenizer.Save);
-        }
-        catch (InvalidInputException e) when (e.Input == "text")
-        {
-            throw e.From(files.Count == 1 ? files[0] : $"{files[0]} and {files.Count - 1} more");
-        }
-
-        return Tokenizer.Load(folder);
-    }
-
-    private static string ReadTemplate(string name, string source)
-    {
-        if (name == "chatml")
-            return ChatTemplate.ChatMl;
-        try
-        {
-            return File.ReadAllText(name);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new InvalidInputException(source, "tokenizer.chat_template", $"'{name}' is neither chatml nor a file that can be read: {e.Message}", e);
-        }
     }
 
     // What the recipe leaves open follows from the tokenizer and the longest context.
