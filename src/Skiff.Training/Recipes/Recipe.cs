@@ -147,6 +147,8 @@ public sealed record Recipe
         long decay = decaySteps ?? Schedule.DecaySteps;
         if (decay < 1 || decay > 1e12)
             throw new InvalidInputException("schedule", "decay steps", $"{decay}: a branch decays over at least 1 step and at most 1E+12");
+        if (RecipeStages.WithOwnSchedule(this, step + decay) is >= 0 and int stage)
+            throw new InvalidInputException("schedule", "decay at", $"stages.{stage} puts another schedule in force before the branch ends with step {step + decay}");
         Recipe branch = this with
         {
             Tokens = null,

@@ -20,7 +20,7 @@ internal static class RecipeChecks
         }
         catch (InvalidInputException e)
         {
-            throw refuse($"schedule.{e.Field.Replace(' ', '_').Replace('-', '_')}", e.Problem);
+            throw refuse($"schedule.{KeyOf(e)}", e.Problem);
         }
 
         RecipeStages.Resolve(recipe, refuse);
@@ -29,6 +29,9 @@ internal static class RecipeChecks
         if (recipe.Checkpoint.Best && recipe.Validation.Tokens == 0)
             throw refuse("checkpoint.best", "without validation no checkpoint is known to be the best: set it to false");
     }
+
+    /// <summary>The key of what a schedule refuses.</summary>
+    public static string KeyOf(InvalidInputException refusal) => refusal.Field.Replace(' ', '_').Replace('-', '_');
 
     private static void CheckModel(Recipe recipe, Func<string, string, InvalidInputException> refuse)
     {

@@ -21,6 +21,12 @@ public sealed record RecipeStage
     [Range(0, 1e15, MinimumIsExclusive = true)]
     public double? RopeTheta { get; init; }
 
+    /// <summary>
+    /// A schedule that takes the place of the one before, its steps counted from where the stage begins and ending with the run.
+    /// What it does not name is 0, or as <see cref="RecipeSchedule"/> has it.
+    /// </summary>
+    public RecipeSchedule? Schedule { get; init; }
+
     /// <summary>Factor on the schedule's learning rate.</summary>
     [Range(0, 1e6)]
     public double? LearningRateScale { get; init; }

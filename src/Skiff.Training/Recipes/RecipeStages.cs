@@ -23,10 +23,12 @@ internal static class RecipeStages
         {
             RecipeStage stage = recipe.Stages[i];
             string key = $"stages.{i}";
-            if (stage is { ContextLength: null, Mixture: null, RopeTheta: null, LearningRateScale: null })
-                throw refuse(key, "changes nothing: name context_length, mixture, rope_theta or learning_rate_scale");
+            if (stage is { ContextLength: null, Mixture: null, RopeTheta: null, Schedule: null, LearningRateScale: null })
+                throw refuse(key, "changes nothing: name context_length, mixture, rope_theta, schedule or learning_rate_scale");
             if (stage.From.Tokens is null && recipe.Schedule.Form != ScheduleForm.Wsd)
                 throw refuse($"{key}.from", $"the schedule's form {RecipeKey.NameOf(recipe.Schedule.Form.ToString())} has no decay to begin at, only wsd has: name a number of tokens");
+            if (stage.From.Tokens is null && stages[^1].Schedule is not null)
+                throw refuse($"{key}.from", "the schedule with that decay was replaced by a stage before: name a number of tokens");
             long from = FromStep(recipe, stage);
             if (from <= stages[^1].FromStep)
                 throw refuse($"{key}.from", $"{stage.From} is step {from}, which does not lie behind step {stages[^1].FromStep}, where the stretch before begins");
@@ -39,6 +41,10 @@ internal static class RecipeStages
 
         return stages;
     }
+
+    /// <summary>The last stage before a step that has a schedule of its own, or -1.</summary>
+    public static int WithOwnSchedule(Recipe recipe, long step) =>
+        recipe.Stages.ToList().FindLastIndex(stage => stage.Schedule is not null && FromStep(recipe, stage) < step);
 
     /// <summary>What remains of a recipe's stages in a branch that decays from <paramref name="decayFrom"/> to <paramref name="end"/>, in steps.</summary>
     public static IReadOnlyList<RecipeStage> OfBranch(Recipe recipe, long decayFrom, long end)
@@ -70,8 +76,22 @@ internal static class RecipeStages
             BatchSize = (int)(recipe.TokensPerStep / context),
             MicroBatchSize = (int)(microTokens / context),
             RopeTheta = stage.RopeTheta ?? before.RopeTheta,
+            Schedule = stage.Schedule is { } own ? ScheduleOf(own, recipe.TotalSteps - from, key, refuse) : before.Schedule,
+            ScheduleFrom = stage.Schedule is null ? before.ScheduleFrom : from,
             LearningRateScale = stage.LearningRateScale ?? before.LearningRateScale,
         };
+    }
+
+    private static LearningRateSchedule ScheduleOf(RecipeSchedule schedule, long steps, string key, Func<string, string, InvalidInputException> refuse)
+    {
+        try
+        {
+            return new LearningRateSchedule(schedule.ToOptions(steps));
+        }
+        catch (InvalidInputException e)
+        {
+            throw refuse($"{key}.schedule.{RecipeChecks.KeyOf(e)}", e.Problem);
+        }
     }
 
     private static void CheckMixture(Recipe recipe, IReadOnlyDictionary<string, double> mixture, string key, Func<string, string, InvalidInputException> refuse)

@@ -15,10 +15,10 @@ public sealed class StagedLearningRate
     /// <summary>The factor at a step; a run's first step is 1.</summary>
     public double At(long step)
     {
-        double scale = 1;
         // Step s is the first of a stage that begins when s - 1 steps are done.
-        for (int i = 0; i < _stages.Count && _stages[i].FromStep < Math.Max(step, 1); i++)
-            scale = _stages[i].LearningRateScale;
-        return scale * _schedule.Multiplier(step);
+        TrainingStage stage = _stages[0];
+        for (int i = 1; i < _stages.Count && _stages[i].FromStep < Math.Max(step, 1); i++)
+            stage = _stages[i];
+        return stage.LearningRateScale * (stage.Schedule ?? _schedule).Multiplier(step - stage.ScheduleFrom);
     }
 }

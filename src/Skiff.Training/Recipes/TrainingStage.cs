@@ -18,6 +18,12 @@ public sealed record TrainingStage
     /// <summary>The base of the rotary embedding; null for the model's own.</summary>
     public double? RopeTheta { get; init; }
 
+    /// <summary>The schedule in force, or null for the recipe's own.</summary>
+    public LearningRateSchedule? Schedule { get; init; }
+
+    /// <summary>The step that <see cref="Schedule"/> counts from.</summary>
+    public long ScheduleFrom { get; init; }
+
     /// <summary>Factor on the schedule's learning rate.</summary>
     public double LearningRateScale { get; init; } = 1;
 }

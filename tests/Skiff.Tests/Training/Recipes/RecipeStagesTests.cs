@@ -70,6 +70,34 @@ public sealed class RecipeStagesTests
     }
 
     [Fact]
+    public void AStageMayHaveAScheduleOfItsOwn()
+    {
+        // 1,000 steps of 8,192 tokens; the last 400 warm up again and fall in a line.
+        Recipe recipe = Recipes.Parse(Recipes.Least, "schedule={form: constant, warmup_steps: 10}", "stages=[{from: 4915200, schedule: {form: linear, warmup_steps: 100}}]");
+        StagedLearningRate rate = recipe.LearningRateFactor();
+        (long Step, double Factor)[] expected = [(5, 0.5), (10, 1), (600, 1), (601, 0.01), (650, 0.5), (700, 1), (850, 0.5), (1000, 0)];
+        foreach ((long step, double factor) in expected)
+            Assert.Equal(factor, rate.At(step), 12);
+        Assert.Equal(recipe.ToYaml(), Recipes.Parse(recipe.ToYaml()).ToYaml());
+    }
+
+    [Theory]
+    [InlineData("stages=[{from: 4M, schedule: {form: wsd, decay_steps: 600}}]", "stages.0.schedule.decay_steps")]
+    [InlineData("stages=[{from: 4M, schedule: {form: linear, decay: 5}}]", "stages.0.schedule.decay")]
+    [InlineData("stages=[{from: 4M, schedule: {form: constant}}, {from: decay, rope_theta: 5}]", "stages.1.from")]
+    public void AScheduleThatDoesNotFitAStageIsRefused(string set, string key) =>
+        Assert.Equal(key, Assert.Throws<InvalidInputException>(() => Recipes.Parse(Recipes.Least, set)).Field);
+
+    [Fact]
+    public void ABranchWhereAStageHasItsOwnScheduleIsRefused()
+    {
+        Recipe run = Recipes.Parse(Recipes.Least, "stages=[{from: 4M, schedule: {form: constant}}]");
+        Assert.Equal("decay at", Assert.Throws<InvalidInputException>(() => run.DecayAt(600)).Field);
+        Assert.Equal("decay at", Assert.Throws<InvalidInputException>(() => run.DecayAt(400, 100)).Field);
+        Assert.Equal(480, run.DecayAt(400, 80).TotalSteps);
+    }
+
+    [Fact]
     public void ABranchMovesTheDecayAndItsStage()
     {
         Recipe run = Recipes.Parse(TwoStages), branch = run.DecayAt(600);

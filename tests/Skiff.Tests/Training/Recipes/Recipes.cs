@@ -63,6 +63,7 @@ internal static class Recipes
           - from: decay
             mixture: {books: 1, chat: 2}
             learning_rate_scale: 0.5
+          - {from: 19M, schedule: {form: linear, warmup_steps: 3, floor: 0.2}}
         experts: {balance: 0.02, z: 0.002}
         recompute: true
         validation: {every: 50, tokens: 10K}
