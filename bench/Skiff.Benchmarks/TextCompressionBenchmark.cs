@@ -13,10 +13,10 @@ internal static class TextCompressionBenchmark
     private const int Order = 5;
     private const int MostRows = 40;
 
-    /// <summary><c>FILE... [--held-out SHARE]</c></summary>
+    /// <summary><c>FILE... [--held-out SHARE] [--model PATH]</c></summary>
     public static void Run(string[] arguments)
     {
-        (IReadOnlyList<string> names, double share) = Parse(arguments);
+        (IReadOnlyList<string> names, double share, string? path) = Parse(arguments);
         PpmModel primed = new(Order);
         SplitCorpus corpus = new(names, share, text => primed.Learn(text));
         byte[] all = [.. corpus.HeldOutTexts.SelectMany(text => text)];
@@ -31,6 +31,12 @@ internal static class TextCompressionBenchmark
         ];
         if (xz is not null)
             compressors = [("xz -9e", text => 8.0 * Xz.Compress(text)), .. compressors];
+        if (path is not null)
+        {
+            ModelBits model = new(path);
+            compressors = [.. compressors, (model.Name, model.Code)];
+        }
+
         double[] together = [.. compressors.Select(compressor => compressor.Bits(all))];
         double[][] apart = [.. corpus.HeldOutTexts.Select(text => compressors.Select(compressor => compressor.Bits(text)).ToArray())];
 
@@ -55,21 +61,24 @@ internal static class TextCompressionBenchmark
         Console.WriteLine(Bench.Machine());
     }
 
-    private static (IReadOnlyList<string> Names, double Share) Parse(string[] arguments)
+    private static (IReadOnlyList<string> Names, double Share, string? Model) Parse(string[] arguments)
     {
+        string? model = null;
         List<string> names = [];
         double share = 0.05;
         for (int i = 0; i < arguments.Length; i++)
         {
             if (!arguments[i].StartsWith("--", StringComparison.Ordinal))
                 names.Add(arguments[i]);
+            else if (arguments[i] == "--model")
+                model = ++i < arguments.Length ? arguments[i] : throw new InvalidInputException("text-compression", "--model", "needs a model");
             else if (arguments[i] != "--held-out")
-                throw new InvalidInputException("text-compression", arguments[i], "unknown: there is --held-out");
+                throw new InvalidInputException("text-compression", arguments[i], "unknown: there are --held-out and --model");
             else if (++i == arguments.Length || !double.TryParse(arguments[i], CultureInfo.InvariantCulture, out share))
                 throw new InvalidInputException("text-compression", "--held-out", "needs a share from 0 to 1");
         }
 
-        return (names.Count > 0 ? names : [Bench.DataFile("text", "childrens-books.jsonl.gz")], share);
+        return (names.Count > 0 ? names : [Bench.DataFile("text", "childrens-books.jsonl.gz")], share, model);
     }
 
     private static string PerByte(double bits, byte[] text) => Bench.Format(bits / text.Length, "0.000");
