@@ -10,7 +10,7 @@ namespace Skiff.Benchmarks;
 /// The bits that a language model needs for a text: the sum of -log2 p over its tokens. Windows of the model's context overlap by
 /// half, so that every token but those of the first window is foretold from at least half a context.
 /// </summary>
-internal sealed class ModelBits
+internal sealed class ModelBits : IDisposable
 {
     private const int Batch = 8;
 
@@ -36,6 +36,8 @@ internal sealed class ModelBits
 
     /// <summary>For the table.</summary>
     public string Name { get; }
+
+    public void Dispose() => _tape.Dispose();
 
     /// <summary>Bits of a text in UTF-8.</summary>
     public double Code(byte[] text)

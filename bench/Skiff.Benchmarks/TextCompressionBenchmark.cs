@@ -31,11 +31,9 @@ internal static class TextCompressionBenchmark
         ];
         if (xz is not null)
             compressors = [("xz -9e", text => 8.0 * Xz.Compress(text)), .. compressors];
-        if (path is not null)
-        {
-            ModelBits model = new(path);
+        using ModelBits? model = path is null ? null : new ModelBits(path);
+        if (model is not null)
             compressors = [.. compressors, (model.Name, model.Code)];
-        }
 
         double[] together = [.. compressors.Select(compressor => compressor.Bits(all))];
         double[][] apart = [.. corpus.HeldOutTexts.Select(text => compressors.Select(compressor => compressor.Bits(text)).ToArray())];
