@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using Skiff.Inference;
 using Skiff.Models;
 using Skiff.Tensors;
@@ -318,7 +319,19 @@ public sealed class Trainer : IDisposable
     {
         ModelConfig config = _setup.ConfigOf(StageBehind(Math.Max(_done - 1, 0)));
         Func<string, Tensor> source = _setup.Lora is { } lora ? new LoraMerge(_parameters, lora).Parameter : name => _parameters[name].Value;
-        return new Model(_folder.ModelPath, config, source, _ => TensorType.F32, () => _setup.Tokenizer, TensorType.F32) { Generation = _setup.Start?.Generation };
+        return new Model(_folder.ModelPath, config, source, _ => TensorType.F32, () => _setup.Tokenizer, TensorType.F32) { Generation = Generation(config) };
+    }
+
+    // A model that learnt conversations stops where its turns end too.
+    private JsonObject? Generation(ModelConfig config)
+    {
+        JsonObject? own = _setup.Start?.Generation;
+        if (_data.TurnEnd(_setup.Tokenizer) is not { } end)
+            return own;
+        Model model = new(_folder.ModelPath, config, name => _parameters[name].Value, _ => TensorType.F32, () => _setup.Tokenizer, TensorType.F32) { Generation = own };
+        JsonObject json = (JsonObject?)own?.DeepClone() ?? [];
+        json["eos_token_id"] = new JsonArray([.. model.EndIds.Append(end).Distinct().Order().Select(id => (JsonNode)id)]);
+        return json;
     }
 
     private string Sample(string prompt)

@@ -46,6 +46,14 @@ internal sealed class TrainingData : IDisposable
         }
     }
 
+    /// <summary>The special token that ends the assistant's last turn in the conversations, or null where there is none.</summary>
+    public int? TurnEnd(Tokenizer tokenizer)
+    {
+        TokenShards? chats = Sources.FirstOrDefault(source => source.Shards.IsMasked)?.Shards;
+        int? last = chats?.ReadTargets(0).LastOrDefault(target => target != DataLoader.NoTarget, DataLoader.NoTarget);
+        return last is { } id and not DataLoader.NoTarget && tokenizer.IsSpecial(id) ? id : null;
+    }
+
     internal static InvalidInputException AllHeldOut(string source, string name, long documents) =>
         new(source, $"data.{name}", $"all {documents} documents are held out: lower held_out, or give more documents");
 
