@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json.Nodes;
-using Skiff.Inference;
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -17,6 +15,7 @@ public sealed class Trainer : IDisposable
     private readonly TrainingEvents _events;
     private readonly TrainingData _data;
     private readonly TrainingParameters _parameters;
+    private readonly RunModel _model;
     private readonly Optimizer _optimizer;
     private readonly TrainingStep _step;
     private readonly DataLoader _loader;
@@ -39,6 +38,7 @@ public sealed class Trainer : IDisposable
         need.Check(setup.Source);
         _data = TrainingData.Build(recipe, setup.Source, setup.Tokenizer, events, stop);
         _parameters = new TrainingParameters(setup.Parameters, setup.Trains);
+        _model = new RunModel(setup, _parameters, _data.TurnEnd(setup.Tokenizer));
         _optimizer = setup.CreateOptimizer(_parameters);
         _step = new TrainingStep(_parameters, _optimizer, recipe.Optimizer.Clip);
         _validator = new Validator(_data.Sources, recipe, setup.Tokenizer);
@@ -201,6 +201,7 @@ public sealed class Trainer : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _tape?.Dispose();
         _data.Dispose();
         _folder.End();
     }
@@ -223,7 +224,7 @@ public sealed class Trainer : IDisposable
         {
             foreach (string prompt in recipe.Samples.Prompts)
             {
-                string text = Sample(prompt);
+                string text = _model.Sample(CurrentModel(), prompt);
                 log.Write(json => RunMetrics.WriteSample(json, _done, prompt, text));
                 _events.Sample?.Invoke(prompt, text);
             }
@@ -238,7 +239,7 @@ public sealed class Trainer : IDisposable
     {
         string path = _folder.CheckpointPath(_done);
         CheckpointState state = new(_done, _loader.Tokens, _seconds, _loader.Position, _watchdog.State, _best?.Step, _best?.Loss);
-        Checkpoint.Write(path, CurrentModel(), Adapters().Concat(_optimizer.State), state);
+        Checkpoint.Write(path, CurrentModel(), _model.Adapters.Concat(_optimizer.State), state);
         _saved = _done;
         _folder.Thin(_setup.Recipe.Checkpoint.Keep, _setup.Recipe.Checkpoint.Best ? _best?.Step : null, _done);
     }
@@ -269,41 +270,23 @@ public sealed class Trainer : IDisposable
     {
         if (from is null)
         {
-            _setup.Parametrization.Initialize(_parameters, _setup.Recipe.Seed);
-            if (_setup.Start is { } start)
-                _parameters.Load(start.Parameter);
+            _model.Begin();
             return;
         }
 
-        Model model = Model.Open(from.Path);
-        RefuseOtherModel(model);
-        _parameters.Load(_setup.Lora is null ? model.Parameter : _setup.Start!.Parameter);
-        from.Load(Adapters().Concat(_optimizer.State));
+        _model.Load(from);
+        from.Load(_model.Adapters.Concat(_optimizer.State));
         CheckpointState state = from.State;
         (_done, _saved, _seconds) = (state.Step, state.Step, state.Seconds);
         _best = state.BestStep is { } step && state.BestLoss is { } loss ? (step, loss) : null;
         _events.Note?.Invoke($"goes on behind step {_done}, from {from.Path}");
     }
 
-    private void RefuseOtherModel(Model model)
-    {
-        Dictionary<string, Parameter> there = ParameterList.Of(model.Config).ToDictionary(p => p.Name);
-        foreach (Parameter own in ParameterList.Of(_setup.Config))
-        {
-            if (!there.Remove(own.Name, out Parameter? other) || !other.Shape.SequenceEqual(own.Shape))
-                throw new InvalidInputException(model.Path, own.Name, "is missing or has another shape: the recipe's model is not that of the run");
-        }
-
-        if (there.Count > 0)
-            throw new InvalidInputException(model.Path, there.Keys.First(), "has no place: the recipe's model is not that of the run");
-    }
-
-    private IEnumerable<(string Name, Tensor Tensor)> Adapters() => _parameters.All
-        .Where(p => p.Parameter.Kind is LoraSettings.Down or LoraSettings.Up).Select(p => (p.Parameter.Name, p.Value));
+    private Model CurrentModel() => _model.As(_setup.ConfigOf(StageBehind(Math.Max(_done - 1, 0))), _folder.ModelPath);
 
     private void WriteAdapter()
     {
-        if (_setup.Lora is not { } lora)
+        if (_setup.Lora is null)
             return;
         if (_setup.ConfigOf(_stage) != _setup.Config)
         {
@@ -311,40 +294,7 @@ public sealed class Trainer : IDisposable
             return;
         }
 
-        LoraAdapterWriter.Write(_folder.AdapterPath, _setup.Config, _setup.Recipe.InitFrom!, lora.Rank, lora.Alpha, new LoraMerge(_parameters, lora).Adapter);
+        _model.WriteAdapter(_folder.AdapterPath);
         _events.Note?.Invoke($"the adapter alone is in {_folder.AdapterPath}");
-    }
-
-    private Model CurrentModel()
-    {
-        ModelConfig config = _setup.ConfigOf(StageBehind(Math.Max(_done - 1, 0)));
-        Func<string, Tensor> source = _setup.Lora is { } lora ? new LoraMerge(_parameters, lora).Parameter : name => _parameters[name].Value;
-        return new Model(_folder.ModelPath, config, source, _ => TensorType.F32, () => _setup.Tokenizer, TensorType.F32) { Generation = Generation(config) };
-    }
-
-    // A model that learnt conversations stops where its turns end too.
-    private JsonObject? Generation(ModelConfig config)
-    {
-        JsonObject? own = _setup.Start?.Generation;
-        if (_data.TurnEnd(_setup.Tokenizer) is not { } end)
-            return own;
-        Model model = new(_folder.ModelPath, config, name => _parameters[name].Value, _ => TensorType.F32, () => _setup.Tokenizer, TensorType.F32) { Generation = own };
-        JsonObject json = (JsonObject?)own?.DeepClone() ?? [];
-        json["eos_token_id"] = new JsonArray([.. model.EndIds.Append(end).Distinct().Order().Select(id => (JsonNode)id)]);
-        return json;
-    }
-
-    private string Sample(string prompt)
-    {
-        RecipeSamples options = _setup.Recipe.Samples;
-        Decoder decoder = new(CurrentModel());
-        Generator generator = new(decoder, _setup.Tokenizer);
-        int[] ids = generator.PromptIds(prompt);
-        int room = decoder.MaxPositions - ids.Length + 1;
-        if (room < 1)
-            return "";
-        SamplingOptions sampling = new() { Temperature = (float)options.Temperature, Seed = (ulong)_setup.Recipe.Seed };
-        Sampler sampler = new(sampling, _setup.Config.VocabSize);
-        return string.Concat(generator.Generate(ids, sampler, new GenerationOptions { MaxTokens = Math.Min(room, options.MaxTokens) }).Select(token => token.Text));
     }
 }
