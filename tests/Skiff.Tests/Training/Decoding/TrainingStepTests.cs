@@ -49,12 +49,16 @@ public sealed class TrainingStepTests
         int[] tokens = new int[Rows * Time], targets = new int[tokens.Length], starts = new int[tokens.Length];
         for (int n = 0; n < tokens.Length; n++)
             (tokens[n], targets[n], starts[n]) = (random.Next(config.VocabSize), random.Next(-1, config.VocabSize), n % Time >= Time / 3 ? Time / 3 : 0);
-        for (int i = 1; i <= 2; i++)
-            step.Run(tape, tokens, targets, starts, 1e-3, i);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 3; i <= 5; i++)
-            step.Run(tape, tokens, targets, starts, 1e-3, i);
-        long taken = GC.GetAllocatedBytesForCurrentThread() - before;
+        // The runtime may take something on a method's first uses; what a step takes, it takes every time.
+        long taken = long.MaxValue;
+        for (int i = 1; i <= 12; i += 3)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int j = 0; j < 3; j++)
+                step.Run(tape, tokens, targets, starts, 1e-3, i + j);
+            taken = Math.Min(taken, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
+
         Assert.True(taken == 0, $"{name}: {taken} bytes in 3 steps");
     }
 
