@@ -10,7 +10,7 @@ namespace Skiff.Benchmarks;
 internal static class WsdBenchmark
 {
     private static readonly long[] s_budgets = [1_000_000, 2_000_000, 4_000_000];
-    private static readonly double[] s_rates = [0.001, 0.002, 0.004, 0.008];
+    private static readonly double[] s_rates = [0.001, 0.002, 0.004];
 
     // Of each budget, the share in which the rate decays.
     private const double DecayShare = 0.1;
