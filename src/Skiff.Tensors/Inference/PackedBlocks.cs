@@ -1,4 +1,5 @@
 // M rows of activations, N outputs, K inputs
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Skiff.Tensors;
@@ -35,6 +36,7 @@ internal sealed unsafe class PackedBlocks<TCodes, TScales>(Tensor weight)
 
     private static long PanelSize(int inputs) => (long)inputs / BlockMath.Group * CodeBytes + (long)inputs / BlockMath.Group / TScales.Blocks * TScales.Bytes;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private protected override void Fill(Tensor weight, int panel, byte* target, bool[] isDamaged)
     {
         int first = panel * Width, outputs = Math.Min(Width, Outputs - first), blockBytes = Type.BlockBytes(), blocks = Inputs / BlockMath.Group;

@@ -6,15 +6,17 @@ namespace Skiff.Tensors;
 
 /// <summary>
 /// Weights of 32 or 16 bits in panels of 32 outputs: for each input the weights of all outputs of the panel. The tiles are those of
-/// <see cref="MatrixProduct"/>; weights of 16 bits are widened into the caches before. Sums run over 128 inputs at a time, and those
-/// are added in order.
+/// <see cref="MatrixProduct"/>; weights of 16 bits are widened into the caches before. Sums run over 256 or, of
+/// widened weights, 64 inputs, and those are added in order.
 /// </summary>
 internal sealed unsafe class PackedFloats : PackedMatrix
 {
     private const int Width = 32;
-    private const int Steps = 128;
 
-    // Rows that share what is widened; their steps of x (48 KiB) stay in the second-level cache while panels pass.
+    // Steps whose sum is added to the result; as many as are widened at a time.
+    private const int MostSteps = 256, WidenedSteps = 64;
+
+    // Rows that share what is widened; their steps of x (96 KiB) stay in the second-level cache while panels pass.
     private const int BlockRows = 96;
     private const int BlockPanels = 4;
 
@@ -25,6 +27,7 @@ internal sealed unsafe class PackedFloats : PackedMatrix
 
     public static PackedMatrix Of(Tensor weight) => new PackedFloats(weight, weight.Type is TensorType.F16 or TensorType.BF16 ? weight.Type : TensorType.F32);
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private protected override void Fill(Tensor weight, int panel, byte* target, bool[] isDamaged)
     {
         int first = panel * Width, outputs = Math.Min(Width, Outputs - first);
@@ -59,7 +62,7 @@ internal sealed unsafe class PackedFloats : PackedMatrix
     {
         int height = MicroKernel.Of(isa).Rows;
         Shares shares = Share(y.Rows, height, BlockPanels, team);
-        Plan plan = new() { X = x.Values, Y = y, Weights = Panel(0), PanelBytes = PanelBytes, Type = Type, Isa = isa, Shares = shares };
+        Plan plan = new() { X = x.Values, Y = y, Weights = Panel(0), PanelBytes = PanelBytes, Type = Type, Isa = isa, Shares = shares, Steps = Type == TensorType.F32 ? MostSteps : WidenedSteps };
         if (Inputs == 0)
         {
             for (int row = 0; row < y.Rows; row++)
@@ -89,18 +92,18 @@ internal sealed unsafe class PackedFloats : PackedMatrix
         Plan* plan = (Plan*)state;
         (int first, int end) = plan->Shares.Range(part);
         int inputs = plan->X.Columns, height = MicroKernel.Of(plan->Isa).Rows;
-        float* room = Scratch.Own(Steps * Width + height * Width);
+        float* room = Scratch.Own(WidenedSteps * Width + height * Width);
         if (plan->Packed is null)
         {
             // Few rows: one stream through the weights.
             for (int panel = first; panel < end; panel++)
-                for (int step = 0; step < inputs; step += Steps)
+                for (int step = 0; step < inputs; step += plan->Steps)
                     Block(plan, panel, step, 0, plan->Y.Rows, room);
             return;
         }
 
         for (int row = 0; row < plan->Y.Rows; row += BlockRows)
-            for (int step = 0; step < inputs; step += Steps)
+            for (int step = 0; step < inputs; step += plan->Steps)
                 for (int panel = first; panel < end; panel++)
                     Block(plan, panel, step, row, Math.Min(BlockRows, plan->Y.Rows - row), room);
     }
@@ -109,8 +112,8 @@ internal sealed unsafe class PackedFloats : PackedMatrix
     private static void Block(Plan* plan, int panel, int step, int row, int rows, float* room)
     {
         MicroKernel kernel = MicroKernel.Of(plan->Isa);
-        int length = Math.Min(Steps, plan->X.Columns - step), columns = Math.Min(Width, plan->Y.Columns - panel * Width), height = kernel.Rows;
-        float* weights = Widened(plan, panel, step, length, room), tile = room + Steps * Width;
+        int length = Math.Min(plan->Steps, plan->X.Columns - step), columns = Math.Min(Width, plan->Y.Columns - panel * Width), height = kernel.Rows;
+        float* weights = Widened(plan, panel, step, length, room), tile = room + WidenedSteps * Width;
         nint xRow = (nint)plan->X.RowStride, yRow = (nint)plan->Y.RowStride;
         for (int r = 0; r < rows; r += height)
         {
@@ -179,5 +182,6 @@ internal sealed unsafe class PackedFloats : PackedMatrix
         public TensorType Type;
         public Isa Isa;
         public Shares Shares;
+        public int Steps;
     }
 }

@@ -37,14 +37,14 @@ internal static unsafe class PanelBytes512
         where TRows : struct, IRowCount
         where TScales : struct, IPanelScales
     {
-        Vector512<float> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default;
+        for (int r = 0; r < TRows.Value; r++)
+            Vector512<float>.Zero.Store(sums + 16 * r);
         byte* q = x + row * BlockMath.Group;
         float* factors = (float*)(x + rows * BlockMath.Group) + row;
         nint next = (nint)rows * Activations.BlockBytes;
         for (int block = 0; block < blocks; block++)
         {
-            for (int ahead = 0; ahead < 512; ahead += 64)
-                Sse.Prefetch0(codes + PanelProduct512.Distance + ahead);
+            PanelProduct512.Ahead<EightBits>(codes);
             Vector256<int> a0 = default, a1 = default, a2 = default, a3 = default, a4 = default, a5 = default;
             Vector256<int> b0 = default, b1 = default, b2 = default, b3 = default, b4 = default, b5 = default;
             for (nint g = 0; g < BlockMath.Group; g += 4, codes += 64)
@@ -92,41 +92,30 @@ internal static unsafe class PanelBytes512
             Vector512<float> scale = TScales.Scale(records, 0);
             Vector512<short> correction = TScales.Correction(records, 0);
             records += TScales.Bytes;
-            s0 = Add(s0, a0, b0, scale, correction, factors, rows);
+            Add(sums, a0, b0, scale, correction, factors, rows);
             if (TRows.Value > 1)
-                s1 = Add(s1, a1, b1, scale, correction, factors + 1, rows);
+                Add(sums + 16, a1, b1, scale, correction, factors + 1, rows);
             if (TRows.Value > 2)
-                s2 = Add(s2, a2, b2, scale, correction, factors + 2, rows);
+                Add(sums + 32, a2, b2, scale, correction, factors + 2, rows);
             if (TRows.Value > 3)
-                s3 = Add(s3, a3, b3, scale, correction, factors + 3, rows);
+                Add(sums + 48, a3, b3, scale, correction, factors + 3, rows);
             if (TRows.Value > 4)
-                s4 = Add(s4, a4, b4, scale, correction, factors + 4, rows);
+                Add(sums + 64, a4, b4, scale, correction, factors + 4, rows);
             if (TRows.Value > 5)
-                s5 = Add(s5, a5, b5, scale, correction, factors + 5, rows);
+                Add(sums + 80, a5, b5, scale, correction, factors + 5, rows);
             q += next;
             factors = (float*)((byte*)factors + next);
         }
-
-        s0.Store(sums);
-        if (TRows.Value > 1)
-            s1.Store(sums + 16);
-        if (TRows.Value > 2)
-            s2.Store(sums + 32);
-        if (TRows.Value > 3)
-            s3.Store(sums + 48);
-        if (TRows.Value > 4)
-            s4.Store(sums + 64);
-        if (TRows.Value > 5)
-            s5.Store(sums + 80);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Four(byte* q) => Vector256.Create(*(int*)q).AsSByte();
 
+    // The sums lie in the first-level cache: the sixteen registers that the instruction can name are all taken.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Add(Vector512<float> sum, Vector256<int> low, Vector256<int> high, Vector512<float> scale, Vector512<short> correction, float* factor, nint pairs)
+    private static void Add(float* sum, Vector256<int> low, Vector256<int> high, Vector512<float> scale, Vector512<short> correction, float* factor, nint pairs)
     {
-        Vector512<int> dot = Vector512.Create(low, high) - Avx512BW.MultiplyAddAdjacent(Vector512.Create(*(int*)(factor + pairs)).AsInt16(), correction);
-        return Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(dot), scale * Vector512.Create(*factor), sum);
+        Vector512<int> dot = low.ToVector512Unsafe().WithUpper(high) - Avx512BW.MultiplyAddAdjacent(Vector512.Create(*(int*)(factor + pairs)).AsInt16(), correction);
+        Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(dot), scale * Vector512.Create(*factor), Vector512.Load(sum)).Store(sum);
     }
 }

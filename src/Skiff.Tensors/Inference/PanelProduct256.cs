@@ -21,8 +21,7 @@ internal static unsafe class PanelProduct256
             Vector256<float>.Zero.Store(sums + 8 * row);
         for (int block = 0; block < blocks; block++)
         {
-            for (int ahead = 0; ahead < 64 * TCodes.Bits; ahead += 64)
-                Sse.Prefetch0(codes + PanelProduct512.Distance + ahead);
+            PanelProduct512.Ahead<TCodes>(codes);
             PanelProductPortable.Unpack<TCodes>(codes, unpacked);
             int inner = block % TScales.Blocks;
             Vector512<float> scales = TScales.Scale(records, inner), minima = TScales.Minimum(records, inner);

@@ -12,7 +12,7 @@ namespace Skiff.Tensors;
 internal static unsafe class PanelProduct512
 {
     /// <summary>Bytes between what is computed and what is asked of memory.</summary>
-    public const int Distance = 2048;
+    public const int Distance = 12288;
 
     /// <summary>One panel times one tile of rows.</summary>
     /// <param name="codes">The panel's blocks.</param>
@@ -31,8 +31,7 @@ internal static unsafe class PanelProduct512
             Vector512<float>.Zero.Store(sums + 16 * row);
         for (int block = 0; block < blocks; block++)
         {
-            for (int ahead = 0; ahead < 64 * TCodes.Bits; ahead += 64)
-                Sse.Prefetch0(codes + Distance + ahead);
+            Ahead<TCodes>(codes);
             Vector512<byte> w0 = TCodes.Group(codes, 0), w1 = TCodes.Group(codes, 1), w2 = TCodes.Group(codes, 2), w3 = TCodes.Group(codes, 3);
             Vector512<byte> w4 = TCodes.Group(codes, 4), w5 = TCodes.Group(codes, 5), w6 = TCodes.Group(codes, 6), w7 = TCodes.Group(codes, 7);
             int inner = block % TScales.Blocks;
@@ -72,6 +71,26 @@ internal static unsafe class PanelProduct512
                     total = Vector512.FusedMultiplyAdd(minimum, Vector512.Create(factors[totals]), total);
                 total.Store(sum);
             }
+        }
+    }
+
+    /// <summary>Asks memory for a block; only a hint, so an address outside does no harm.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Ahead<TCodes>(byte* codes)
+        where TCodes : struct, IPanelCodes
+    {
+        Sse.Prefetch0(codes + Distance);
+        Sse.Prefetch0(codes + Distance + 64);
+        Sse.Prefetch0(codes + Distance + 128);
+        Sse.Prefetch0(codes + Distance + 192);
+        if (TCodes.Bits > 4)
+            Sse.Prefetch0(codes + Distance + 256);
+        if (TCodes.Bits > 5)
+            Sse.Prefetch0(codes + Distance + 320);
+        if (TCodes.Bits > 6)
+        {
+            Sse.Prefetch0(codes + Distance + 384);
+            Sse.Prefetch0(codes + Distance + 448);
         }
     }
 

@@ -1,12 +1,15 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Skiff.Tensors;
 
-/// <summary>From a file's blocks to a panel's: codes stay as they are, only their places change.</summary>
+/// <summary>From a file's blocks to a panel's: codes stay as they are, only their places change. A file is laid out once,
+/// so nothing here waits for the compiler's second thoughts.</summary>
 internal static unsafe class PanelWriter
 {
     /// <summary>The codes of group <paramref name="group"/> of 32 values of a block, in order and without sign.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static Vector256<byte> Codes(TensorType type, byte* block, int group) => type switch
     {
         TensorType.Q4_0 => Pairs(block + 2),
@@ -22,6 +25,7 @@ internal static unsafe class PanelWriter
     };
 
     /// <summary>Puts 32 codes of output <paramref name="output"/> of 16 where <see cref="IPanelCodes"/> says.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Put(Vector256<byte> codes, int bits, byte* block, int output)
     {
         uint* target = (uint*)block + output;
@@ -44,6 +48,7 @@ internal static unsafe class PanelWriter
     }
 
     /// <summary>Puts the scales of a file's block into a record; false if one is no finite number, which then is 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool PutScales(TensorType type, byte* block, byte* record, int output)
     {
         switch (type)
@@ -72,6 +77,7 @@ internal static unsafe class PanelWriter
     }
 
     // Vectors of 4 bytes, each shifted by its own count, in one: all eight, and of each four.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Merge(Vector256<uint> parts, Vector256<uint> counts, out uint second)
     {
         uint first = 0;
@@ -89,6 +95,7 @@ internal static unsafe class PanelWriter
         return first;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool PutHalf(byte* from, byte* to, int output)
     {
         ushort bits = BinaryPrimitives.ReadUInt16LittleEndian(new ReadOnlySpan<byte>(from, 2));
@@ -97,18 +104,21 @@ internal static unsafe class PanelWriter
         return isFinite;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Pairs(byte* from)
     {
         Vector128<byte> pairs = Vector128.Load(from);
         return Vector256.Create(pairs & Vector128.Create((byte)15), pairs >> 4);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Half(byte* from, int upper)
     {
         Vector256<byte> pairs = Vector256.Load(from);
         return upper == 0 ? pairs & Vector256.Create((byte)15) : pairs >> 4;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Fifth(byte* from)
     {
         int bits = BinaryPrimitives.ReadInt32LittleEndian(new ReadOnlySpan<byte>(from, 4));
