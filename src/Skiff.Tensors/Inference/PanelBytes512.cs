@@ -44,12 +44,16 @@ internal static unsafe class PanelBytes512
         nint next = (nint)rows * Activations.BlockBytes;
         for (int block = 0; block < blocks; block++)
         {
-            PanelProduct512.Ahead<EightBits>(codes);
+            if (TRows.Value > 1)
+                PanelProduct512.Ahead<EightBits>(codes, records);
             Vector256<int> a0 = default, a1 = default, a2 = default, a3 = default, a4 = default, a5 = default;
             Vector256<int> b0 = default, b1 = default, b2 = default, b3 = default, b4 = default, b5 = default;
             for (nint g = 0; g < BlockMath.Group; g += 4, codes += 64)
             {
                 Vector256<byte> low = Vector256.Load(codes), high = Vector256.Load(codes + 32);
+                // A single row waits for memory alone, and less so if it is asked evenly.
+                if (TRows.Value == 1)
+                    Sse.Prefetch0(codes + PanelProduct512.Distance);
                 Vector256<sbyte> value = Four(q + g);
                 a0 = AvxVnni.MultiplyWideningAndAdd(a0, low, value);
                 b0 = AvxVnni.MultiplyWideningAndAdd(b0, high, value);

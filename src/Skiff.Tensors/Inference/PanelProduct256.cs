@@ -21,7 +21,7 @@ internal static unsafe class PanelProduct256
             Vector256<float>.Zero.Store(sums + 8 * row);
         for (int block = 0; block < blocks; block++)
         {
-            PanelProduct512.Ahead<TCodes>(codes);
+            PanelProduct512.Ahead<TCodes>(codes, records);
             PanelProductPortable.Unpack<TCodes>(codes, unpacked);
             int inner = block % TScales.Blocks;
             Vector512<float> scales = TScales.Scale(records, inner), minima = TScales.Minimum(records, inner);
