@@ -10,6 +10,7 @@ internal static class Program
         ["attention"] = AttentionBenchmark.Run,
         ["bpe-training"] = BpeTrainingBenchmark.Run,
         ["gemm"] = GemmBenchmark.Run,
+        ["inference-kernels"] = InferenceKernelsBenchmark.Run,
         ["mup"] = MupBenchmark.Run,
         ["tokenizer"] = TokenizerBenchmark.Run,
         ["wsd"] = WsdBenchmark.Run,

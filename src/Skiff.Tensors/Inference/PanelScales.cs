@@ -1,0 +1,203 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Skiff.Tensors;
+
+/// <summary>
+/// How a panel keeps what turns the sums of a block of 32 into values, for 16 outputs side by side. With D1 and D2 the sums of code times
+/// activation over inputs 0 to 15 and 16 to 31, S1 and S2 those of the activations: value = Scale (First D1 + Second D2 - Correction of
+/// S1 and S2) + Minimum (S1 + S2). Whole numbers lie twice in 32 bits, for products of pairs of 16 bits.
+/// </summary>
+internal unsafe interface IPanelScales
+{
+    /// <summary>Blocks of 32 inputs that one record covers, a power of two.</summary>
+    static abstract int Blocks { get; }
+
+    /// <summary>Bytes of a record.</summary>
+    static abstract int Bytes { get; }
+
+    /// <summary>Whether codes have an offset (or, if not, a minimum).</summary>
+    static abstract bool IsCentred { get; }
+
+    /// <summary>Whether the halves of a block have whole-number scales of their own.</summary>
+    static abstract bool HasHalves { get; }
+
+    static abstract Vector512<float> Scale(byte* record, int block);
+
+    static abstract Vector512<float> Minimum(byte* record, int block);
+
+    static abstract Vector512<short> First(byte* record, int block);
+
+    static abstract Vector512<short> Second(byte* record, int block);
+
+    static abstract Vector512<short> Correction(byte* record, int block);
+}
+
+/// <summary>Q4_0, Q5_0 and Q8_0: a half-precision scale; <typeparamref name="TOffset"/> is what is taken from each code.</summary>
+internal readonly unsafe struct CentredScales<TOffset> : IPanelScales
+    where TOffset : struct, IRowCount
+{
+    public static int Blocks => 1;
+
+    public static int Bytes => 32;
+
+    public static bool IsCentred => true;
+
+    public static bool HasHalves => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Scale(byte* record, int block) => Sixteen.Halves(record);
+
+    public static Vector512<float> Minimum(byte* record, int block) => default;
+
+    public static Vector512<short> First(byte* record, int block) => default;
+
+    public static Vector512<short> Second(byte* record, int block) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<short> Correction(byte* record, int block) => Vector512.Create((short)TOffset.Value);
+}
+
+/// <summary>Q4_1 and Q5_1: half-precision scale and minimum.</summary>
+internal readonly unsafe struct MinimumScales : IPanelScales
+{
+    public static int Blocks => 1;
+
+    public static int Bytes => 64;
+
+    public static bool IsCentred => false;
+
+    public static bool HasHalves => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Scale(byte* record, int block) => Sixteen.Halves(record);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Minimum(byte* record, int block) => Sixteen.Halves(record + 32);
+
+    public static Vector512<short> First(byte* record, int block) => default;
+
+    public static Vector512<short> Second(byte* record, int block) => default;
+
+    public static Vector512<short> Correction(byte* record, int block) => default;
+}
+
+/// <summary>
+/// Q4_K and Q5_K: half-precision scales d and e, then for each of eight blocks 16 bytes with a 6-bit scale and above it the lower two
+/// bits of the minimum, and 8 bytes with the upper four bits of the minima of outputs 0 to 7 and above them of 8 to 15.
+/// </summary>
+internal readonly unsafe struct SuperScales : IPanelScales
+{
+    public static int Blocks => 8;
+
+    public static int Bytes => 256;
+
+    public static bool IsCentred => false;
+
+    public static bool HasHalves => false;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Scale(byte* record, int block) =>
+        Vector512.ConvertToSingle(Sixteen.Widen(Vector128.Load(record + 64 + 24 * block) & Vector128.Create((byte)63))) * Sixteen.Halves(record);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Minimum(byte* record, int block)
+    {
+        ulong upper = *(ulong*)(record + 64 + 24 * block + 16);
+        Vector128<byte> high = Vector128.Create(upper << 2, upper >> 2).AsByte() & Vector128.Create((byte)60);
+        Vector128<byte> minimum = (Vector128.Load(record + 64 + 24 * block) >> 6) | high;
+        return -(Vector512.ConvertToSingle(Sixteen.Widen(minimum)) * Sixteen.Halves(record + 32));
+    }
+
+    public static Vector512<short> First(byte* record, int block) => default;
+
+    public static Vector512<short> Second(byte* record, int block) => default;
+
+    public static Vector512<short> Correction(byte* record, int block) => default;
+}
+
+/// <summary>Q6_K: a half-precision scale, then for each of eight blocks the signed scales of its first and of its second 16 inputs.</summary>
+internal readonly unsafe struct SixteenthScales : IPanelScales
+{
+    private const int Offset = 5;
+
+    public static int Blocks => 8;
+
+    public static int Bytes => 288;
+
+    public static bool IsCentred => true;
+
+    public static bool HasHalves => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Scale(byte* record, int block) => Sixteen.Halves(record);
+
+    public static Vector512<float> Minimum(byte* record, int block) => default;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<short> First(byte* record, int block) => Twice(record + 32 + 32 * block);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<short> Second(byte* record, int block) => Twice(record + 48 + 32 * block);
+
+    // 32 times the first scale in the lower, 32 times the second in the upper 16 bits.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<short> Correction(byte* record, int block)
+    {
+        Vector512<int> low = First(record, block).AsInt32() & Vector512.Create(0xFFFF), high = Second(record, block).AsInt32() << 16;
+        return (low | high).AsInt16() << Offset;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<short> Twice(byte* from)
+    {
+        Vector512<int> scale = Sixteen.Widen(Vector128.Load((sbyte*)from));
+        return ((scale & Vector512.Create(0xFFFF)) | (scale << 16)).AsInt16();
+    }
+}
+
+internal readonly struct OffsetEight : IRowCount
+{
+    public static int Value => 8;
+}
+
+internal readonly struct OffsetSixteen : IRowCount
+{
+    public static int Value => 16;
+}
+
+internal readonly struct OffsetHundredTwentyEight : IRowCount
+{
+    public static int Value => 128;
+}
+
+/// <summary>Sixteen small numbers to 32 bits each.</summary>
+internal static unsafe class Sixteen
+{
+    /// <summary>Finite half-precision numbers: their bits under a single's exponent, times what the exponents' biases differ by.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Halves(byte* from)
+    {
+        Vector512<int> bits = (Widen(Vector256.Load((short*)from)) << 13) & Vector512.Create(unchecked((int)0x8FFFE000));
+        return bits.AsSingle() * Vector512.Create(5.192296858534828e33f);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> BFloats(byte* from) => (Widen(Vector256.Load((short*)from)) << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> Widen(Vector256<short> values) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(values)
+        : Vector512.Create(Vector256.WidenLower(values), Vector256.WidenUpper(values));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> Widen(Vector128<byte> values) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(values)
+        : Widen(Vector256.Create(Vector128.WidenLower(values), Vector128.WidenUpper(values)).AsInt16());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<int> Widen(Vector128<sbyte> values) => Avx512F.IsSupported
+        ? Avx512F.ConvertToVector512Int32(values)
+        : Widen(Vector256.Create(Vector128.WidenLower(values), Vector128.WidenUpper(values)));
+}
