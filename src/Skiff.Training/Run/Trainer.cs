@@ -324,10 +324,10 @@ public sealed class Trainer : IDisposable
     private string Sample(string prompt)
     {
         RecipeSamples options = _setup.Recipe.Samples;
-        Decoder decoder = new(CurrentModel());
-        Generator generator = new(decoder, _setup.Tokenizer);
+        using InferenceEngine engine = new(CurrentModel());
+        Generator generator = new(engine, _setup.Tokenizer);
         int[] ids = generator.PromptIds(prompt);
-        int room = decoder.MaxPositions - ids.Length + 1;
+        int room = engine.MaxPositions - ids.Length + 1;
         if (room < 1)
             return "";
         SamplingOptions sampling = new() { Temperature = (float)options.Temperature, Seed = (ulong)_setup.Recipe.Seed };
