@@ -1,4 +1,6 @@
 // N rows, D model
+using System.Security.Cryptography;
+using System.Text;
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -8,11 +10,22 @@ namespace Skiff.Inference;
 internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, int>? progress)
 {
     private readonly Dictionary<string, PackedMatrix> _matrices = [];
+    private readonly IncrementalHash _identity = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly int _count = ParameterList.Of(model.Config).Count(p => p.Shape.Length == 2 && p.Kind == "weight" && p.Module != "position_embedding"
         && (p.Module != "embedding" || model.Config.TieWordEmbeddings));
 
     /// <summary>Bytes of packed matrices.</summary>
     public long ByteLength => _matrices.Values.Sum(matrix => matrix.ByteLength);
+
+    /// <summary>
+    /// A hash of the description and of the name, type and outermost rows of every matrix packed so far: what tells one model, or one
+    /// quantization of it, from another.
+    /// </summary>
+    public byte[] Identity()
+    {
+        _identity.AppendData(Encoding.UTF8.GetBytes(model.Config.Source.ToJsonString()));
+        return _identity.GetHashAndReset();
+    }
 
     /// <summary>A parameter as it is stored.</summary>
     public Tensor Stored(string name) => model.Parameter(name);
@@ -22,7 +35,11 @@ internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, in
     {
         if (_matrices.TryGetValue(name, out PackedMatrix? matrix))
             return matrix;
-        matrix = PackedMatrix.Pack(model.Parameter(name), team);
+        Tensor tensor = model.Parameter(name);
+        _identity.AppendData(Encoding.UTF8.GetBytes($"{name} {tensor}\n"));
+        _identity.AppendData(tensor.RowBytes(0));
+        _identity.AppendData(tensor.RowBytes(tensor.Rows - 1));
+        matrix = PackedMatrix.Pack(tensor, team);
         _matrices.Add(name, matrix);
         progress?.Invoke(_matrices.Count, _count);
         return matrix;

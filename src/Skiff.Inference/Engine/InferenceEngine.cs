@@ -43,6 +43,7 @@ public sealed unsafe class InferenceEngine : IDisposable
         _blocks = [.. Enumerable.Range(0, Config.NumHiddenLayers).Select(block => new EngineBlock(Config, weights, _plan, block, MaxRows))];
         _head = new EngineHead(Config, weights);
         WeightBytes = weights.ByteLength;
+        Identity = weights.Identity();
         long rowValues = Config.HiddenSize + Math.Max(_blocks.Max(block => block.RowValues), Math.Max(_head.RowValues, Config.WordEmbedProjDim));
         _pass = new EnginePass(Config, _plan, MaxRows, rowValues, team);
     }
@@ -61,6 +62,12 @@ public sealed unsafe class InferenceEngine : IDisposable
 
     /// <summary>Bytes of packed weights.</summary>
     public long WeightBytes { get; }
+
+    /// <summary>Tells this model's sequences from another's, [32].</summary>
+    internal byte[] Identity { get; }
+
+    /// <summary>What its sequences see.</summary>
+    internal EnginePlan Plan => _plan;
 
     /// <summary>Bytes that all passes share.</summary>
     public long ScratchBytes => _pass.ByteLength;

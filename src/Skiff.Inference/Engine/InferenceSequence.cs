@@ -8,23 +8,21 @@ public sealed unsafe class InferenceSequence : IDisposable
 {
     private readonly CacheMemory _memory;
     private readonly KvCache?[] _caches;
-    private readonly long _stateValues;
+    private readonly long _stateValues, _stateBytes;
     private readonly NativeBuffer? _states;
     private bool _disposed;
 
     internal InferenceSequence(InferenceEngine engine, EnginePlan plan, int plannedLength)
     {
         ModelConfig config = engine.Config;
-        (Engine, _memory) = (engine, plan.Memory);
+        (Engine, PlannedLength, _memory) = (engine, plannedLength, plan.Memory);
         Rotations = [.. plan.Ropes.Select(rope => rope.Frequencies(plannedLength))];
         _caches = [.. config.Layers.Select(layer => plan.CacheOf(layer, engine.MaxRows))];
         foreach (KvCache? cache in _caches)
             cache?.Reserve(Math.Min(plannedLength, engine.MaxPositions), 0);
-        if (config.Recurrent is not { } recurrent)
-            return;
-        // Taps and h of each recurrent block, all zero before the first position.
-        _stateValues = (long)recurrent.Conv1dWidth * recurrent.LruWidth;
-        _states = _memory.Take(_stateValues * config.Layers.Count(layer => layer.Kind == LayerKind.Recurrent) * sizeof(float), clear: true);
+        (_stateValues, _stateBytes) = (plan.StateValues, plan.StateBytes);
+        // All zero before the first position.
+        _states = _stateBytes > 0 ? _memory.Take(_stateBytes, clear: true) : null;
     }
 
     /// <summary>Number of positions processed.</summary>
@@ -34,6 +32,12 @@ public sealed unsafe class InferenceSequence : IDisposable
     public long ByteLength => _caches.Sum(cache => cache?.ByteLength ?? 0) + (_states is null || _disposed ? 0 : _states.Length);
 
     internal InferenceEngine Engine { get; }
+
+    /// <summary>What its frequencies were chosen by.</summary>
+    internal int PlannedLength { get; }
+
+    /// <summary>The states of all recurrent blocks.</summary>
+    internal Span<byte> States => _states is null ? [] : new Span<byte>(_states.Start, checked((int)_stateBytes));
 
     /// <summary>Angles a position and factor, for each of the model's rotations.</summary>
     internal (double[] Frequencies, double Scale)[] Rotations { get; }
@@ -48,6 +52,7 @@ public sealed unsafe class InferenceSequence : IDisposable
             throw new ArgumentException("the sequence belongs to another engine");
     }
 
+    /// <summary>Makes room for further positions.</summary>
     internal void Reserve(int tokens)
     {
         foreach (KvCache? cache in _caches)
