@@ -6,7 +6,6 @@ using System.Text;
 using Skiff.Inference;
 using Skiff.Models;
 using Skiff.Tensors;
-using Decoder = Skiff.Models.Decoder;
 
 namespace Skiff.Cli;
 
@@ -41,13 +40,14 @@ internal static class GenerateVerb
         Stopwatch watch = Stopwatch.StartNew();
         string prompt = parse.GetValue(flags.PromptFile) is { } file ? ReadPrompt(file) : parse.GetValue(flags.Prompt) ?? "";
         Model model = Model.Open(parse.GetValue(flags.Model)!, parse.GetValue(flags.Tokenizer));
-        Decoder decoder = new(model);
-        Generator generator = new(decoder, model.Tokenizer);
+        Tokenizer tokenizer = model.Tokenizer;
+        using InferenceEngine engine = new(model);
+        Generator generator = new(engine, tokenizer);
         int[] ids = generator.PromptIds(prompt);
-        (ISampler sampler, ulong seed) = CreateSampler(parse, flags, decoder.VocabularySize);
+        (ISampler sampler, ulong seed) = CreateSampler(parse, flags, engine.VocabularySize);
         GenerationOptions options = new()
         {
-            MaxTokens = MaxTokens(parse, flags, ids.Length, decoder.MaxPositions),
+            MaxTokens = MaxTokens(parse, flags, ids.Length, engine.MaxPositions),
             Stop = parse.GetValue(flags.Stop) ?? [],
             // run.c ends at a beginning token and at nothing else.
             EndIds = parse.GetValue(flags.Sampler) is null || model.Tokenizer.BosId is not { } bos ? [.. generator.EndIds.Union(model.EndIds)] : [bos],

@@ -48,7 +48,8 @@ internal static class ScoreVerb
             string path = parse.GetValue(jsonl)!;
             long total = JsonLines.Count(path);
             using JsonLines lines = JsonLines.Open(path);
-            Scorer scorer = new(new Decoder(opened), opened.HasTokenizer ? opened.Tokenizer : null);
+            using InferenceEngine engine = new(opened);
+            Scorer scorer = new(engine, opened.HasTokenizer ? opened.Tokenizer : null);
             TextWriter output = parse.InvocationConfiguration.Output;
             using Progress progress = new(parse.InvocationConfiguration.Error, "scoring", "texts", total);
             List<TextScore> scores = [];

@@ -10,13 +10,13 @@ public sealed class Generator
     // Between two pieces of a long prompt the caller can stop.
     private const int PromptPiece = 256;
 
-    private readonly Decoder _decoder;
+    private readonly InferenceEngine _engine;
     private readonly Tokenizer _tokenizer;
 
-    /// <summary>A generator over a decoder and the tokenizer that belongs to it.</summary>
-    public Generator(Decoder decoder, Tokenizer tokenizer)
+    /// <summary>A generator over an engine and the tokenizer that belongs to its model.</summary>
+    public Generator(InferenceEngine engine, Tokenizer tokenizer)
     {
-        _decoder = decoder;
+        _engine = engine;
         _tokenizer = tokenizer;
     }
 
@@ -46,7 +46,7 @@ public sealed class Generator
     /// <exception cref="InvalidInputException">The prompt and the tokens asked for do not fit the context; the message names its limit.</exception>
     public IEnumerable<GeneratedToken> Generate(int[] prompt, ISampler sampler, GenerationOptions options, CancellationToken stop = default)
     {
-        int limit = _decoder.MaxPositions;
+        int limit = _engine.MaxPositions;
         if (prompt.Length == 0)
             throw new InvalidInputException("prompt", "tokens", "there must be at least one");
         if (prompt.Length > limit)
@@ -68,15 +68,19 @@ public sealed class Generator
         TokenStream text = _tokenizer.OpenStream(options.SkipSpecial);
         foreach (int id in prompt)
             text.Append(id);
-        DecoderState state = _decoder.CreateState(prompt.Length + (options.MaxTokens ?? 0));
-        float[] logits = new float[_decoder.VocabularySize];
-        for (int start = 0; start < prompt.Length; start += PromptPiece)
+        using InferenceSequence sequence = _engine.CreateSequence(prompt.Length + (options.MaxTokens ?? 0));
+        float[] logits = new float[_engine.VocabularySize];
+        for (int start = 0, piece = Math.Min(PromptPiece, _engine.MaxRows); start < prompt.Length; start += piece)
         {
             stop.ThrowIfCancellationRequested();
-            _decoder.Forward(state, prompt.AsSpan(start, Math.Min(PromptPiece, prompt.Length - start)), logits);
+            bool last = start + piece >= prompt.Length;
+            _engine.Forward(
+                [new SequenceTokens(sequence, prompt.AsMemory(start, Math.Min(piece, prompt.Length - start)), last ? WantedLogits.Last : WantedLogits.None)],
+                last ? logits : []);
         }
 
         List<int> history = [.. prompt];
+        int[] next = new int[1];
         for (int drawn = 1; ; drawn++)
         {
             stop.ThrowIfCancellationRequested();
@@ -98,7 +102,8 @@ public sealed class Generator
             if (finish is not null)
                 yield break;
             history.Add(id);
-            _decoder.Forward(state, [id], logits);
+            next[0] = id;
+            _engine.Forward([new SequenceTokens(sequence, next)], logits);
         }
     }
 }

@@ -14,13 +14,13 @@ public sealed class Scorer
     // Logits of this many values are held at a time: 16 MiB.
     private const int LogitsHeld = 1 << 22;
 
-    private readonly Decoder _decoder;
+    private readonly InferenceEngine _engine;
     private readonly Tokenizer? _tokenizer;
 
-    /// <summary>A scorer over a decoder and the tokenizer that belongs to it; without one it scores ids alone.</summary>
-    public Scorer(Decoder decoder, Tokenizer? tokenizer)
+    /// <summary>A scorer over an engine and the tokenizer that belongs to its model; without one it scores ids alone.</summary>
+    public Scorer(InferenceEngine engine, Tokenizer? tokenizer)
     {
-        _decoder = decoder;
+        _engine = engine;
         _tokenizer = tokenizer;
     }
 
@@ -43,8 +43,8 @@ public sealed class Scorer
     {
         foreach (int id in ids)
         {
-            if (id < 0 || id >= _decoder.VocabularySize)
-                throw new InvalidInputException(source, "ids", $"{id} is not one of this model's {_decoder.VocabularySize} tokens");
+            if (id < 0 || id >= _engine.VocabularySize)
+                throw new InvalidInputException(source, "ids", $"{id} is not one of this model's {_engine.VocabularySize} tokens");
         }
 
         int bytes = _tokenizer is null ? 0 : System.Text.Encoding.UTF8.GetByteCount(_tokenizer.Decode(ids, skipSpecial: true));
@@ -53,19 +53,19 @@ public sealed class Scorer
 
     private TextScore Score(int[] ids, int bytes, string source, LogitsVisitor? visitor, CancellationToken stop)
     {
-        if (ids.Length > _decoder.MaxPositions)
-            throw new InvalidInputException(source, "tokens", $"{ids.Length} are more than this model's limit of {_decoder.MaxPositions} positions; split the text");
+        if (ids.Length > _engine.MaxPositions)
+            throw new InvalidInputException(source, "tokens", $"{ids.Length} are more than this model's limit of {_engine.MaxPositions} positions; split the text");
         double?[] logProbabilities = new double?[ids.Length];
-        int v = _decoder.VocabularySize;
-        int most = Math.Clamp(LogitsHeld / v, 1, Math.Max(ids.Length, 1));
+        int v = _engine.VocabularySize;
+        int most = Math.Clamp(LogitsHeld / v, 1, Math.Clamp(ids.Length, 1, _engine.MaxRows));
         float[] logits = new float[most * v];
-        DecoderState state = _decoder.CreateState(ids.Length);
+        using InferenceSequence sequence = _engine.CreateSequence(ids.Length);
         for (int start = 0; start < ids.Length; start += most)
         {
             stop.ThrowIfCancellationRequested();
             int count = Math.Min(most, ids.Length - start);
             Span<float> rows = logits.AsSpan(0, count * v);
-            _decoder.Forward(state, ids.AsSpan(start, count), rows);
+            _engine.Forward([new SequenceTokens(sequence, ids.AsMemory(start, count), WantedLogits.All)], rows);
             for (int i = 0; i < count; i++)
             {
                 ReadOnlySpan<float> row = rows.Slice(i * v, v);

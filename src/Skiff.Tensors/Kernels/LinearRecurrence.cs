@@ -12,7 +12,7 @@ namespace Skiff.Tensors;
 public static unsafe class LinearRecurrence
 {
     // The constant c of equation 4.
-    private const float Sharpness = 8;
+    internal const float Sharpness = 8;
 
     // Channels of one part: whole cache lines, so that no two threads write the same one.
     private const int PartColumns = 64;
@@ -173,7 +173,7 @@ public static unsafe class LinearRecurrence
 
     // a = e^-rate and sqrt(1 - a^2) = sqrt(2 t / (1 + t)), t = tanh(rate): the difference itself loses its digits where a is near 1.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector<float> Decay(Vector<float> rate, out Vector<float> complement)
+    internal static Vector<float> Decay(Vector<float> rate, out Vector<float> complement)
     {
         Vector<float> tanh = VectorFunctions.Tanh(rate);
         complement = Vector.SquareRoot((tanh + tanh) / (Vector<float>.One + tanh));

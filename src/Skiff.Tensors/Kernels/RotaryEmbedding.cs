@@ -58,6 +58,24 @@ public sealed unsafe class RotaryEmbedding
     public void Backward(MatrixView dx, int headDim, ReadOnlySpan<int> positions, int offset = 0, ThreadTeam? team = null) =>
         Turn(dx, headDim, positions, offset, -1, team);
 
+    /// <summary>Turns values of each head by angles of its row's own, which sequences of different plans have.</summary>
+    /// <param name="x">[N, H K], updated; rows may be apart.</param>
+    /// <param name="headDim">K.</param>
+    /// <param name="cosines">[N, R/2] without gaps.</param>
+    /// <param name="sines">[N, R/2] without gaps.</param>
+    /// <param name="offset">First turned value of a head.</param>
+    /// <param name="team">Threads to share the rows; the process's own when null.</param>
+    /// <exception cref="ArgumentException">Sizes differ.</exception>
+    internal static void Forward(MatrixView x, int headDim, MatrixView cosines, MatrixView sines, int offset = 0, ThreadTeam? team = null)
+    {
+        int half = cosines.Columns;
+        if (headDim < 1 || x.Columns % headDim != 0 || offset < 0 || offset > headDim - 2 * half || cosines.Rows != x.Rows || sines.Rows != x.Rows || sines.Columns != half || x.ColumnStride != 1)
+            throw new ArgumentException($"[{x.Rows}, {x.Columns}] in heads of {headDim}, {2 * half} values turned from {offset}, angles of {cosines.Rows} and {sines.Rows} rows", nameof(x));
+        Plan plan = new() { X = x, HeadDim = headDim, Offset = offset, Half = half, Cosines = cosines.Data, Sines = sines.Data, Sign = 1 };
+        plan.PartRows = Math.Max(1, PartValues / Math.Max(1, x.Columns));
+        (team ?? ThreadTeam.Default).Run((x.Rows + plan.PartRows - 1) / plan.PartRows, &TurnPart, &plan);
+    }
+
     private void Turn(MatrixView x, int headDim, ReadOnlySpan<int> positions, int offset, float sign, ThreadTeam? team)
     {
         if (headDim < 1 || x.Columns % headDim != 0 || offset < 0 || offset > headDim - 2 * Half || positions.Length != x.Rows || x.ColumnStride != 1)
@@ -84,7 +102,8 @@ public sealed unsafe class RotaryEmbedding
         Vector<float> sign = new(plan->Sign);
         for (int row = part * plan->PartRows, end = Math.Min(plan->X.Rows, row + plan->PartRows); row < end; row++)
         {
-            float* cosines = plan->Cosines + (long)plan->Rows[row] * half, sines = plan->Sines + (long)plan->Rows[row] * half;
+            long at = (long)(plan->Rows is null ? row : plan->Rows[row]) * half;
+            float* cosines = plan->Cosines + at, sines = plan->Sines + at;
             for (int head = 0; head < plan->X.Columns; head += plan->HeadDim)
             {
                 float* a = plan->X.Data + row * plan->X.RowStride + head + plan->Offset, b = a + half;

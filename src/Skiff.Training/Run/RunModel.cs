@@ -57,10 +57,10 @@ internal sealed class RunModel(TrainingSetup setup, TrainingParameters parameter
     public string Sample(Model model, string prompt)
     {
         RecipeSamples options = setup.Recipe.Samples;
-        Decoder decoder = new(model);
-        Generator generator = new(decoder, setup.Tokenizer);
+        using InferenceEngine engine = new(model);
+        Generator generator = new(engine, setup.Tokenizer);
         int[] ids = generator.PromptIds(prompt);
-        int room = decoder.MaxPositions - ids.Length + 1;
+        int room = engine.MaxPositions - ids.Length + 1;
         if (room < 1)
             return "";
         SamplingOptions sampling = new() { Temperature = (float)options.Temperature, Seed = (ulong)setup.Recipe.Seed };

@@ -1,0 +1,107 @@
+// N rows, H heads, G key-value heads, K head size, V value head size
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Inference;
+
+/// <summary>Attention of a block over the caches of the pass's sequences. The counterpart of <c>DecoderAttention</c>.</summary>
+internal sealed unsafe class EngineAttention
+{
+    private readonly ModelConfig _config;
+    private readonly LayerConfig _layer;
+    private readonly EngineLinear _query, _key, _value, _output;
+    private readonly EngineNorm[] _queryNorms, _keyNorms;
+    private readonly EngineScores _scores;
+    private readonly int _rope;
+
+    public EngineAttention(ModelConfig config, EngineWeights weights, EnginePlan plan, int block)
+    {
+        (_config, _layer) = (config, config.Layers[block]);
+        int l = _layer.Weights;
+        _query = weights.Linear("query", l, config.QkvBias);
+        _key = weights.Linear("key", l, config.QkvBias);
+        _value = weights.Linear("value", l, config.QkvBias);
+        _output = weights.Linear("output", l, config.AttentionOutputBias);
+        _queryNorms = weights.HeadNorms("query_norm", l, _layer.Heads);
+        _keyNorms = weights.HeadNorms("key_norm", l, _layer.KeyValueHeads);
+        _scores = new EngineScores(config, plan, block);
+        _rope = Array.IndexOf(plan.Ropes, _layer.Rope);
+    }
+
+    /// <summary>Scratch values that a row takes.</summary>
+    public long RowValues => _query.Outputs + _key.Outputs + _value.Outputs + (long)_layer.Heads * _config.ValueHeadDim;
+
+    /// <summary>x [N, D] to the branch's output y [N, D]; keys and values join the caches.</summary>
+    public void Apply(EnginePass pass, MatrixView x, MatrixView y)
+    {
+        int k = _config.HeadDim, queries = _query.Outputs, keys = _key.Outputs, n = pass.Rows;
+        MatrixView joint = pass.Take(queries + keys + _value.Outputs), attended = pass.Take(_layer.Heads * _config.ValueHeadDim);
+        MatrixView query = joint.Block(0, n, 0, queries), key = joint.Block(0, n, queries, keys), value = joint.Block(0, n, queries + keys, _value.Outputs);
+        pass.Activations.Set(x, pass.Team);
+        _query.Apply(pass, query);
+        _key.Apply(pass, key);
+        _value.Apply(pass, value);
+        if (_config.ClipQkv > 0)
+            Clip.Apply(joint, (float)_config.ClipQkv, pass.Team);
+        NormHeads(pass, query, _queryNorms);
+        NormHeads(pass, key, _keyNorms);
+        if (_rope >= 0)
+        {
+            (MatrixView cosines, MatrixView sines) = pass.Angles(_rope);
+            RotaryEmbedding.Forward(query, k, cosines, sines, 0, pass.Team);
+            RotaryEmbedding.Forward(key, k, cosines, sines, 0, pass.Team);
+        }
+
+        _scores.Attend(pass, query, key, value, _config.ValueHeadDim, attended);
+        pass.Activations.Set(attended, pass.Team);
+        _output.Apply(pass, y);
+    }
+
+    private void NormHeads(EnginePass pass, MatrixView x, EngineNorm[] norms)
+    {
+        int k = _config.HeadDim;
+        if (_config.QkNorm == QueryKeyNorm.Whole)
+            norms[0].Apply(pass, x, x);
+        else if (_config.QkNorm == QueryKeyNorm.PerHead)
+            norms[0].ApplyHeads(pass, x, k);
+        for (int h = 0; _config.QkNorm == QueryKeyNorm.EachHead && h < norms.Length; h++)
+            norms[h].ApplyHeads(pass, x.Block(0, x.Rows, h * k, k), k);
+    }
+}
+
+/// <summary>A block's way from queries, keys and values to what its heads found.</summary>
+internal sealed unsafe class EngineScores
+{
+    private readonly CachedAttentionSettings _settings;
+    private readonly float[] _slopes;
+    private readonly int _block;
+
+    public EngineScores(ModelConfig config, EnginePlan plan, int block)
+    {
+        LayerConfig layer = config.Layers[block];
+        (int window, int sinks) = plan.WindowOf(layer);
+        _block = block;
+        _slopes = config.Position == PositionKind.Alibi ? [.. Alibi.Slopes(layer.Heads).Select(slope => (float)slope)] : [];
+        _settings = new CachedAttentionSettings
+        {
+            Scale = (float)(config.ScaleAttnByInverseLayerIdx ? config.AttentionScale / (layer.Weights + 1) : config.AttentionScale),
+            SoftCap = (float)config.AttnLogitSoftcapping,
+            Window = window,
+            Sinks = sinks,
+        };
+    }
+
+    /// <summary>Writes keys and values and attends with the queries.</summary>
+    /// <param name="pass">The pass.</param>
+    /// <param name="query">[N, H K].</param>
+    /// <param name="key">[N, G K].</param>
+    /// <param name="value">From the first head's value on.</param>
+    /// <param name="valueStride">Values from one head's value to the next head's.</param>
+    /// <param name="attended">[N, H V], overwritten.</param>
+    public void Attend(EnginePass pass, MatrixView query, MatrixView key, MatrixView value, int valueStride, MatrixView attended)
+    {
+        CachedRows* rows = pass.Cached(_block);
+        CacheWrite.Run(rows, pass.Sequences, key, value, valueStride, pass.Team);
+        CachedAttention.Forward(rows, pass.Sequences, query, pass.Factors, _slopes, _settings, attended, pass.Team);
+    }
+}

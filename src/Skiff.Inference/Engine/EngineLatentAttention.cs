@@ -1,0 +1,66 @@
+// N rows, H heads, n unrotated and r rotated part of a head, v value part
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Inference;
+
+/// <summary>Multi-head latent attention (arXiv 2405.04434, equations 9 to 19). The counterpart of <c>DecoderLatentAttention</c>.</summary>
+internal sealed class EngineLatentAttention
+{
+    private readonly LayerConfig _layer;
+    private readonly LatentAttentionConfig _latent;
+    private readonly EngineLinear _queryA, _queryB, _keyValueA, _keyValueB, _output;
+    private readonly EngineNorm _queryNorm, _keyValueNorm;
+    private readonly EngineScores _scores;
+    private readonly int _rope;
+
+    public EngineLatentAttention(ModelConfig config, EngineWeights weights, EnginePlan plan, int block)
+    {
+        (_layer, _latent) = (config.Layers[block], config.Latent!);
+        int l = _layer.Weights;
+        _queryA = weights.Linear("query_a", l, config.QkvBias);
+        _queryB = weights.Linear("query_b", l, false);
+        _keyValueA = weights.Linear("key_value_a", l, config.QkvBias);
+        _keyValueB = weights.Linear("key_value_b", l, false);
+        _output = weights.Linear("output", l, config.AttentionOutputBias);
+        // The published code leaves these two norms at their default.
+        NormConfig norm = config.Norm with { Epsilon = 1e-6 };
+        _queryNorm = weights.Norm(norm, "query_a_norm", l);
+        _keyValueNorm = weights.Norm(norm, "key_value_a_norm", l);
+        _scores = new EngineScores(config, plan, block);
+        _rope = Array.IndexOf(plan.Ropes, _layer.Rope);
+    }
+
+    /// <summary>Scratch values that a row takes.</summary>
+    public long RowValues => _queryA.Outputs + 2L * _queryB.Outputs + _keyValueA.Outputs + _keyValueB.Outputs + (long)_layer.Heads * _latent.VHeadDim;
+
+    /// <summary>x [N, D] to the branch's output y [N, D]; keys and values join the caches.</summary>
+    public void Apply(EnginePass pass, MatrixView x, MatrixView y)
+    {
+        int heads = _layer.Heads, n = _latent.QkNopeHeadDim, r = _latent.QkRopeHeadDim, v = _latent.VHeadDim, rank = _latent.KvLoraRank;
+        MatrixView compressed = pass.Take(_queryA.Outputs), query = pass.Take(_queryB.Outputs), joint = pass.Take(_keyValueA.Outputs);
+        MatrixView expanded = pass.Take(_keyValueB.Outputs), keys = pass.Take(heads * (n + r)), attended = pass.Take(heads * v);
+        MatrixView latent = joint.Block(0, pass.Rows, 0, rank), shared = joint.Block(0, pass.Rows, rank, r);
+        pass.Activations.Set(x, pass.Team);
+        _queryA.Apply(pass, compressed);
+        _keyValueA.Apply(pass, joint);
+        _queryNorm.Apply(pass, compressed, compressed);
+        _keyValueNorm.Apply(pass, latent, latent);
+        pass.Activations.Set(compressed, pass.Team);
+        _queryB.Apply(pass, query);
+        pass.Activations.Set(latent, pass.Team);
+        _keyValueB.Apply(pass, expanded);
+        if (_rope >= 0)
+        {
+            (MatrixView cosines, MatrixView sines) = pass.Angles(_rope);
+            RotaryEmbedding.Forward(query, n + r, cosines, sines, n, pass.Team);
+            RotaryEmbedding.Forward(shared, r, cosines, sines, 0, pass.Team);
+        }
+
+        SharedKeys.Forward(expanded, shared, heads, keys, pass.Team);
+        // The values stay where they are, behind each head's unrotated key.
+        _scores.Attend(pass, query, keys, expanded.Block(0, pass.Rows, n, expanded.Columns - n), n + v, attended);
+        pass.Activations.Set(attended, pass.Team);
+        _output.Apply(pass, y);
+    }
+}

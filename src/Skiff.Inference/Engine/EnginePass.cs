@@ -1,0 +1,194 @@
+// N rows of a pass
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Inference;
+
+/// <summary>One pass through the blocks: whose its rows are, and the memory that lasts until its end, planned for the most rows.</summary>
+internal sealed unsafe class EnginePass : IDisposable
+{
+    // Every piece begins on a 64-byte border.
+    private const int Border = 16;
+
+    private readonly EnginePlan _plan;
+    private readonly InferenceSequence[] _sequences;
+    private readonly int[] _firstRows, _counts;
+    private readonly NativeBuffer _scratch, _lists;
+    private readonly float*[] _cosines, _sines;
+    private readonly float* _factors;
+    private readonly CachedRows* _cached;
+    private readonly RecurrentRows* _recurrent;
+    private readonly int _logLength;
+    private long _used;
+    private long _pass;
+
+    /// <summary>Takes the memory of all passes.</summary>
+    /// <param name="config">What is computed.</param>
+    /// <param name="plan">Rotations.</param>
+    /// <param name="maxRows">Rows of a pass at most.</param>
+    /// <param name="rowValues">Values that blocks take for a row at most.</param>
+    /// <param name="team">Threads.</param>
+    public EnginePass(ModelConfig config, EnginePlan plan, int maxRows, long rowValues, ThreadTeam team)
+    {
+        (_plan, _logLength, Team) = (plan, config.LogAttentionLength, team);
+        _sequences = new InferenceSequence[maxRows];
+        (_firstRows, _counts, Positions) = (new int[maxRows], new int[maxRows], new int[maxRows]);
+        int statistics = Math.Max(maxRows, config.Layers.Max(layer => layer.Heads));
+        (Inverse, Mean) = (new float[statistics], new float[statistics]);
+        long angles = plan.Ropes.Sum(rope => 2L * Up((long)maxRows * (rope.RotaryDim / 2)));
+        ScratchLength = checked((rowValues + 1) * maxRows + 64 * Border);
+        _scratch = new NativeBuffer(checked(ScratchLength * sizeof(float)), clear: false);
+        _lists = new NativeBuffer(checked((angles + Up(maxRows)) * sizeof(float) + (long)maxRows * (sizeof(CachedRows) + sizeof(RecurrentRows))), clear: false);
+        float* next = (float*)_lists.Start;
+        _cosines = new float*[plan.Ropes.Length];
+        _sines = new float*[plan.Ropes.Length];
+        for (int i = 0; i < plan.Ropes.Length; i++)
+        {
+            long length = Up((long)maxRows * (plan.Ropes[i].RotaryDim / 2));
+            _cosines[i] = next;
+            _sines[i] = next + length;
+            next += 2 * length;
+        }
+
+        _factors = next;
+        _cached = (CachedRows*)(next + Up(maxRows));
+        _recurrent = (RecurrentRows*)(_cached + maxRows);
+    }
+
+    public ThreadTeam Team { get; }
+
+    /// <summary>Rows that matrices read, one input after the other.</summary>
+    public Activations Activations { get; } = new();
+
+    /// <summary>N.</summary>
+    public int Rows { get; private set; }
+
+    /// <summary>Sequences that have rows.</summary>
+    public int Sequences { get; private set; }
+
+    /// <summary>[N], each row's own.</summary>
+    public int[] Positions { get; }
+
+    /// <summary>What norms keep for gradients, which nobody asks for here.</summary>
+    public float[] Inverse { get; }
+
+    public float[] Mean { get; }
+
+    /// <summary>Factors on each row's attention scale, or null.</summary>
+    public float* Factors => _logLength > 0 ? _factors : null;
+
+    /// <summary>Values of scratch memory.</summary>
+    public long ScratchLength { get; }
+
+    /// <summary>Bytes of all that was taken.</summary>
+    public long ByteLength => _scratch.Length + _lists.Length;
+
+    /// <summary>Takes the sequences and their positions over, and works out what all blocks need of them.</summary>
+    public void Begin(ReadOnlySpan<SequenceTokens> batch)
+    {
+        (Rows, Sequences, _used) = (0, batch.Length, 0);
+        for (int s = 0; s < batch.Length; s++)
+        {
+            (_sequences[s], _firstRows[s], _counts[s]) = (batch[s].Sequence, Rows, batch[s].Tokens.Length);
+            for (int i = 0; i < _counts[s]; i++)
+                Positions[Rows++] = _sequences[s].Position + i;
+        }
+
+        for (int rope = 0; rope < _plan.Ropes.Length; rope++)
+        {
+            for (int s = 0; s < Sequences; s++)
+                Turn(rope, s);
+        }
+
+        for (int n = 0; n < Rows && _logLength > 0; n++)
+            _factors[n] = Positions[n] + 1 > _logLength ? (float)(Math.Log(Positions[n] + 1) / Math.Log(_logLength)) : 1;
+    }
+
+    /// <summary>Moves the sequences on.</summary>
+    public void End()
+    {
+        for (int s = 0; s < Sequences; s++)
+            _sequences[s].Position += _counts[s];
+        Array.Clear(_sequences, 0, Sequences);
+    }
+
+    /// <summary>The number of a new pass.</summary>
+    public long Next() => ++_pass;
+
+    /// <summary>Room for rows of some values, with anything in it.</summary>
+    public MatrixView Take(int columns) => Take(Rows, columns);
+
+    /// <inheritdoc cref="Take(int)"/>
+    public MatrixView Take(int rows, int columns)
+    {
+        long at = _used;
+        _used += Up((long)rows * columns);
+        if (_used > ScratchLength)
+            throw new InvalidOperationException($"{_used} values of scratch memory where {ScratchLength} were planned");
+        return new MatrixView((float*)_scratch.Start + at, rows, columns);
+    }
+
+    /// <summary>What is taken so far, for <see cref="Release"/>.</summary>
+    public long Mark() => _used;
+
+    /// <summary>Gives back what was taken since a mark.</summary>
+    public void Release(long mark) => _used = mark;
+
+    /// <summary>Cosines and sines of a rotation, [N, R/2].</summary>
+    public (MatrixView Cosines, MatrixView Sines) Angles(int rope)
+    {
+        int half = _plan.Ropes[rope].RotaryDim / 2;
+        return (new MatrixView(_cosines[rope], Rows, half), new MatrixView(_sines[rope], Rows, half));
+    }
+
+    /// <summary>The sequences' rows with their caches of a block.</summary>
+    public CachedRows* Cached(int block)
+    {
+        for (int s = 0; s < Sequences; s++)
+            _cached[s] = new CachedRows(_sequences[s].TilesOf(block), _firstRows[s], _counts[s], _sequences[s].Position);
+        return _cached;
+    }
+
+    /// <summary>The sequences' rows with their states of a recurrent block.</summary>
+    public RecurrentRows* Recurrent(int recurrentBlock, RecurrentConfig recurrent)
+    {
+        for (int s = 0; s < Sequences; s++)
+        {
+            float* state = _sequences[s].StateOf(recurrentBlock);
+            _recurrent[s] = new RecurrentRows
+            {
+                Taps = state,
+                Hidden = state + (recurrent.Conv1dWidth - 1) * recurrent.LruWidth,
+                Row = _firstRows[s],
+                Count = _counts[s],
+                Position = _sequences[s].Position,
+            };
+        }
+
+        return _recurrent;
+    }
+
+    // As the plain decoder: angles in double precision.
+    private void Turn(int rope, int sequence)
+    {
+        (double[] frequencies, double scale) = _sequences[sequence].Rotations[rope];
+        for (int n = _firstRows[sequence], end = n + _counts[sequence]; n < end; n++)
+        {
+            for (int i = 0; i < frequencies.Length; i++)
+            {
+                (double sin, double cos) = Math.SinCos(Positions[n] * frequencies[i]);
+                long at = (long)n * frequencies.Length + i;
+                (_cosines[rope][at], _sines[rope][at]) = ((float)(cos * scale), (float)(sin * scale));
+            }
+        }
+    }
+
+    private static long Up(long values) => (values + Border - 1) / Border * Border;
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        _scratch.Free();
+        _lists.Free();
+    }
+}

@@ -1,0 +1,32 @@
+using Skiff.Tensors;
+
+namespace Skiff.Inference;
+
+/// <summary>How an <see cref="InferenceEngine"/> runs.</summary>
+public sealed record InferenceEngineOptions
+{
+    /// <summary>Rows of a pass at most: tokens of all its sequences together. Scratch memory is planned for so many.</summary>
+    public int MaxRows { get; init; } = 512;
+
+    /// <summary>Positions that a position sees at most, its own included, beside the sinks; 0 for all that the model sees.</summary>
+    public int Window { get; init; }
+
+    /// <summary>First positions that are seen beside the window.</summary>
+    public int Sinks { get; init; }
+
+    /// <summary>Threads that work; the process's own when null.</summary>
+    public ThreadTeam? Team { get; init; }
+
+    /// <summary>Told of weights that are ready, and how many there are.</summary>
+    public Action<int, int>? Progress { get; init; }
+
+    internal void Check()
+    {
+        if (MaxRows is < 1 or > 1 << 20)
+            throw new InvalidInputException("engine", "max-rows", $"must lie from 1 to {1 << 20}, not {MaxRows}");
+        if (Window < 0)
+            throw new InvalidInputException("engine", "window", $"must be 0 (all) or more, not {Window}");
+        if (Sinks < 0 || (Sinks > 0 && Window == 0))
+            throw new InvalidInputException("engine", "sinks", $"{Sinks} first positions beside a window of {Window}: give 0, or a window too");
+    }
+}

@@ -1,0 +1,62 @@
+// N rows, G key-value heads, K head size, V value head size
+namespace Skiff.Tensors;
+
+/// <summary>Puts new keys and values into their tiles. A copy: results are the same for any number of threads.</summary>
+internal static unsafe class CacheWrite
+{
+    private const int PartValues = 1 << 14;
+
+    /// <summary>Rows of several sequences into the caches of each.</summary>
+    /// <param name="sequences">Whose the rows are; all caches of one shape.</param>
+    /// <param name="count">How many sequences.</param>
+    /// <param name="keys">[N, G K]; rows may be apart.</param>
+    /// <param name="values">The first head's values, [N, V]; rows may be apart.</param>
+    /// <param name="valueStride">Values from one head's value to the next head's.</param>
+    /// <param name="team">Threads to share the heads; the process's own when null.</param>
+    public static void Run(CachedRows* sequences, int count, MatrixView keys, MatrixView values, int valueStride, ThreadTeam? team = null)
+    {
+        KeyValueShape shape = sequences[0].Tiles.Shape;
+        int pairs = count * shape.Heads, each = Math.Max(1, keys.Rows / count) * (shape.HeadDim + shape.ValueDim);
+        Plan plan = new() { Sequences = sequences, Keys = keys, Values = values, ValueStride = valueStride, Pairs = pairs, PartPairs = Math.Max(1, PartValues / each) };
+        (team ?? ThreadTeam.Default).Run((pairs + plan.PartPairs - 1) / plan.PartPairs, &Part, &plan);
+    }
+
+    private static void Part(void* state, int part)
+    {
+        Plan* plan = (Plan*)state;
+        for (int pair = part * plan->PartPairs, end = Math.Min(plan->Pairs, pair + plan->PartPairs); pair < end; pair++)
+        {
+            int heads = plan->Sequences[0].Tiles.Shape.Heads;
+            Head(plan, plan->Sequences + pair / heads, pair % heads);
+        }
+    }
+
+    private static void Head(Plan* plan, CachedRows* rows, int head)
+    {
+        const int Length = KeyValueTiles.Length;
+        (int k, int v) = (rows->Tiles.Shape.HeadDim, rows->Tiles.Shape.ValueDim);
+        for (int done = 0; done < rows->Count;)
+        {
+            int position = rows->Position + done, lane = position % Length, run = Math.Min(rows->Count - done, Length - lane);
+            float* key = plan->Keys.Data + (rows->Row + done) * plan->Keys.RowStride + head * k, keyTile = rows->Tiles.Key(head, position / Length) + lane;
+            float* value = plan->Values.Data + (rows->Row + done) * plan->Values.RowStride + head * plan->ValueStride;
+            float* valueTile = rows->Tiles.Value(head, position / Length) + lane * v;
+            for (int i = 0; i < k; i++)
+            {
+                for (int r = 0; r < run; r++)
+                    keyTile[i * Length + r] = key[r * plan->Keys.RowStride + i];
+            }
+
+            for (int r = 0; r < run; r++)
+                new ReadOnlySpan<float>(value + r * plan->Values.RowStride, v).CopyTo(new Span<float>(valueTile + r * v, v));
+            done += run;
+        }
+    }
+
+    private struct Plan
+    {
+        public CachedRows* Sequences;
+        public MatrixView Keys, Values;
+        public int ValueStride, Pairs, PartPairs;
+    }
+}

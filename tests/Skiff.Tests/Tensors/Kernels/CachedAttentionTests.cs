@@ -1,0 +1,198 @@
+using CsCheck;
+using Skiff.Tensors;
+
+namespace Skiff.Tests.Tensors;
+
+public sealed unsafe class CachedAttentionTests : IDisposable
+{
+    // Whatever this processor can run; the portable path always.
+    public static readonly TheoryData<string> Paths = [.. Enum.GetValues<Isa>().Where(IsaChoice.Supports).Select(isa => isa.ToString())];
+
+    private readonly ThreadTeam _one = new(1), _three = new(3);
+
+    public void Dispose()
+    {
+        _one.Dispose();
+        _three.Dispose();
+    }
+
+    [Theory]
+    [MemberData(nameof(Paths))]
+    public void ResultsAreTheTwinsAndHaveTheSameBitsInAnyChunksAndForAnyThreads(string path)
+    {
+        Gen<int> time = Gen.OneOf(Gen.Int[1, 20], Of(63, 64, 65, 127, 128, 129, 191, 193), Gen.Int[1, 150]);
+        Gen.Select(time, Gen.Int[1, 3], Of(1, 2, 3, 5, 8, 13), Of(1, 3, 8, 16, 31, 33, 48, 64), Of(1, 4, 15, 32, 40, 64), Gen.Int[0, 1 << 20])
+            .Sample((t, groups, share, k, v, seed) => new Case(t, groups, share, k, v, seed).Check(Enum.Parse<Isa>(path), _one, _three), iter: 30);
+    }
+
+    [Fact]
+    public void LongSequencesAreSharedOutWithTheSameBits()
+    {
+        // Enough tiles for several parts a head, few enough heads that they are shared out.
+        Case c = new(900, 1, 4, 64, 64, 3);
+        float[] whole = c.Run(IsaChoice.Current, _one, [900]);
+        Assert.Equal(whole, c.Run(IsaChoice.Current, _three, [850, .. Enumerable.Repeat(1, 30), 20]));
+    }
+
+    [Fact]
+    public void SequencesBesideEachOtherKeepTheirBits()
+    {
+        // Sequences of a pass share the rule.
+        Case[] cases = [Plain(130, 1), Plain(1, 2), Plain(70, 3), Plain(40, 4)];
+        float[][] alone = [.. cases.Select(c => c.Run(IsaChoice.Current, _one, [c.Time]))];
+        foreach (ThreadTeam team in new[] { _one, _three })
+        {
+            float[][] together = Case.RunTogether(cases, team);
+            for (int i = 0; i < cases.Length; i++)
+                Assert.Equal(alone[i], together[i]);
+        }
+    }
+
+    private static Gen<int> Of(params int[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);
+
+    private static Case Plain(int time, int seed) => new(time, 2, 3, 16, 16, seed) { Window = 50, Sinks = 3, Plain = true };
+
+    [Fact]
+    public void WhatTheWindowHidesIsNotTouched()
+    {
+        Case c = new(300, 2, 2, 16, 16, 5) { Window = 70, Sinks = 2, Plain = true };
+        float[] clean = c.Run(IsaChoice.Current, _one, [100, 50, 50, 100]);
+        for (int position = 2; position < 130; position++)
+        {
+            c.Key.AsSpan(position * 32, 32).Fill(float.NaN);
+            c.Value.AsSpan(position * 32, 32).Fill(float.NaN);
+        }
+
+        float[] poisoned = c.Run(IsaChoice.Current, _one, [100, 50, 50, 100]);
+        Assert.Equal(clean.AsSpan(200 * 64).ToArray(), poisoned.AsSpan(200 * 64).ToArray());
+        Assert.True(float.IsNaN(poisoned[150 * 64]));
+    }
+
+    [Fact]
+    public void SizesThatDoNotFitAreRefused()
+    {
+        Case c = new(4, 2, 2, 8, 8, 1);
+        Assert.Throws<ArgumentException>(() => c.Run(IsaChoice.Current, _one, [4], slopes: new float[3]));
+    }
+
+    /// <summary>One sequence with random numbers and a random rule.</summary>
+    private sealed class Case
+    {
+        private readonly int _groups, _share, _k, _v;
+        private readonly float[] _query, _factors, _slopes;
+        private readonly float _softCap;
+        private readonly int _seed;
+
+        public Case(int time, int groups, int share, int k, int v, int seed)
+        {
+            Random random = new(seed);
+            (Time, _groups, _share, _k, _v, _seed) = (time, groups, share, k, v, seed);
+            _query = Gradients.Values(random, time * groups * share * k, 2);
+            Key = Gradients.Values(random, time * groups * k, 2);
+            Value = Gradients.Values(random, time * groups * v);
+            _factors = random.Next(3) == 0 ? Gradients.Values(random, time, 1.5) : [];
+            _slopes = random.Next(3) == 0 ? Gradients.Values(random, groups * share, 0.2) : [];
+            _softCap = random.Next(3) == 0 ? 3 : 0;
+            Window = random.Next(2) == 0 ? 0 : random.Next(1, 100);
+            Sinks = Window == 0 || random.Next(2) == 0 ? 0 : random.Next(1, 80);
+        }
+
+        public int Time { get; }
+
+        public float[] Key { get; }
+
+        public float[] Value { get; }
+
+        public int Window { get; init; }
+
+        public int Sinks { get; init; }
+
+        /// <summary>Without cap, slopes and factors.</summary>
+        public bool Plain
+        {
+            init => (_softCap, _slopes, _factors) = value ? (0, [], []) : (_softCap, _slopes, _factors);
+        }
+
+        private CachedAttentionSettings Settings => new() { Scale = 0.3f, SoftCap = _softCap, Window = Window, Sinks = Sinks };
+
+        public void Check(Isa isa, ThreadTeam one, ThreadTeam three)
+        {
+            Random random = new(_seed);
+            float[] whole = Run(isa, one, [Time]), expected = [.. _query];
+            for (int i = 0; i < expected.Length && _factors.Length > 0; i++)
+                expected[i] *= _factors[i / (_groups * _share * _k)];
+            PlainAttention plain = new(
+                (1, Time, _groups * _share, _groups, _k, _v), new AttentionSettings { Scale = 0.3f, SoftCap = _softCap }, Gradients.Widen(_slopes),
+                (_, i, j) => j <= i && (Window == 0 || i - j < Window || j < Sinks));
+            double distance = Gradients.Distance(whole, plain.Forward(Gradients.Widen(expected), Gradients.Widen(Key), Gradients.Widen(Value)).Output);
+            Assert.True(distance < 5e-6, $"off by {distance}");
+            List<int> chunks = [];
+            for (int left = Time; left > 0; left -= chunks[^1])
+                chunks.Add(Math.Min(left, random.Next(3) == 0 ? 1 : random.Next(1, 60)));
+            Assert.Equal(whole, Run(isa, three, [.. chunks]));
+            Assert.Equal(whole, Run(isa, random.Next(2) == 0 ? one : three, [.. Enumerable.Repeat(1, Time)]));
+        }
+
+        public float[] Run(Isa isa, ThreadTeam team, int[] chunks, float[]? slopes = null)
+        {
+            float[] output = new float[Time * _groups * _share * _v];
+            int position = 0;
+            fixed (float* q = _query, k = Key, v = Value, o = output, f = _factors)
+            {
+                (KeyValueTiles tiles, Tensor memory) = Cache(chunks.Max());
+                int queries = _groups * _share * _k, outputs = _groups * _share * _v;
+                foreach (int count in chunks)
+                {
+                    CachedRows rows = new(tiles, 0, count, position);
+                    CacheWrite.Run(&rows, 1, new MatrixView(k + position * _groups * _k, count, _groups * _k), new MatrixView(v + position * _groups * _v, count, _groups * _v), _v, team);
+                    CachedAttention.Forward(
+                        &rows, 1, new MatrixView(q + position * queries, count, queries), f is null ? null : f + position, slopes ?? _slopes, Settings,
+                        new MatrixView(o + position * outputs, count, outputs), team, isa);
+                    position += count;
+                }
+
+                GC.KeepAlive(memory);
+            }
+
+            return output;
+        }
+
+        public static float[][] RunTogether(Case[] cases, ThreadTeam team)
+        {
+            Case first = cases[0];
+            int rows = cases.Sum(c => c.Time), row = 0;
+            float[] query = [.. cases.SelectMany(c => c._query)], key = [.. cases.SelectMany(c => c.Key)], value = [.. cases.SelectMany(c => c.Value)];
+            float[] output = new float[rows * first._groups * first._share * first._v];
+            CachedRows* sequences = stackalloc CachedRows[cases.Length];
+            List<Tensor> memories = [];
+            for (int i = 0; i < cases.Length; i++)
+            {
+                (KeyValueTiles tiles, Tensor memory) = cases[i].Cache(cases[i].Time);
+                memories.Add(memory);
+                sequences[i] = new CachedRows(tiles, row, cases[i].Time, 0);
+                row += cases[i].Time;
+            }
+
+            fixed (float* q = query, k = key, v = value, o = output)
+            {
+                CacheWrite.Run(sequences, cases.Length, new MatrixView(k, rows, first._groups * first._k), new MatrixView(v, rows, first._groups * first._v), first._v, team);
+                CachedAttention.Forward(
+                    sequences, cases.Length, new MatrixView(q, rows, query.Length / rows), null, first._slopes, first.Settings, new MatrixView(o, rows, output.Length / rows), team, IsaChoice.Current);
+            }
+
+            GC.KeepAlive(memories);
+            int at = 0;
+            return [.. cases.Select(c => output[at..(at += c.Time * first._groups * first._share * first._v)])];
+        }
+
+        // Memory that holds anything but zeros, as large as the rule needs and no larger.
+        private (KeyValueTiles Tiles, Tensor Memory) Cache(int mostRows)
+        {
+            KeyValueShape shape = new(_groups, _k, _v);
+            int pinned = KeyValueTiles.TilesOf(Window == 0 ? Time : Sinks), ring = Window == 0 ? 0 : (Window + mostRows - 1 + 62) / 64 + 1;
+            Tensor memory = Tensor.Allocate(TensorType.F32, KeyValueTiles.ByteLengthOf(shape, pinned + ring) / sizeof(float));
+            memory.Floats().Fill(float.NaN);
+            return (new KeyValueTiles((float*)memory.Data, shape, pinned + ring, pinned, ring), memory);
+        }
+    }
+}
