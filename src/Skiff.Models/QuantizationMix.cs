@@ -4,8 +4,8 @@ namespace Skiff.Models;
 
 /// <summary>
 /// llama.cpp's names for how the matrices of a file are stored. Quantized files give the head more bits, and the <c>_s</c> and <c>_m</c> mixtures
-/// also those matrices of some blocks that suffer most. Source: src/llama-quant.cpp of ggml-org/llama.cpp, as of August 2026, without
-/// importance matrix.
+/// also those matrices of some blocks that suffer most. Source: src/llama-quant.cpp of ggml-org/llama.cpp, as of September 2026, without
+/// importance matrix and without its exception for models of 70B.
 /// </summary>
 public sealed class QuantizationMix
 {
