@@ -166,6 +166,28 @@ public sealed class ThroughputBenchmarkTests
         Assert.Throws<ArgumentOutOfRangeException>(() => cut.Rewind(6));
     }
 
+    // The plain decoder has no team: a benchmark bounds its threads by the scheduler it runs on.
+    [Fact]
+    public async Task ThePlainDecodersLoopsStayOnTheirCallersScheduler()
+    {
+        Model model = Random("""{"model_type": "llama", "hidden_size": 512, "intermediate_size": 2048, "max_position_embeddings": 256, "num_hidden_layers": 1}""");
+        Decoder decoder = new(model);
+        float[] free = new float[model.Config.VocabSize], bound = new float[model.Config.VocabSize];
+        int[] tokens = [.. Enumerable.Range(0, 200).Select(t => t % 64)];
+        decoder.Forward(decoder.CreateState(), tokens, free);
+        CountingScheduler narrow = new(1), wide = new(3);
+        foreach (CountingScheduler scheduler in new[] { narrow, wide })
+        {
+            await Task.Factory.StartNew(
+                () => decoder.Forward(decoder.CreateState(), tokens, bound), TestContext.Current.CancellationToken, TaskCreationOptions.None, scheduler);
+            Assert.Equal(free, bound);
+        }
+
+        // One task is the pass itself; every further one shares a loop's work.
+        Assert.Equal(1, narrow.Queued);
+        Assert.True(wide.Queued > 1, $"{wide.Queued}");
+    }
+
     private static BenchmarkDriver Recorder(List<string> calls, ThreadTeam team)
     {
         calls.Add($"threads {team.Threads}");
@@ -218,5 +240,24 @@ public sealed class ThroughputBenchmarkTests
         foreach ((string key, JsonNode? value) in JsonNode.Parse(keys)!.AsObject())
             json[key] = value?.DeepClone();
         return RandomModel.Create("tiny", ModelConfig.Parse(json, "tiny"), seed: 3, TensorType.F32);
+    }
+
+    private sealed class CountingScheduler(int width) : TaskScheduler
+    {
+        private int _queued;
+
+        public int Queued => Volatile.Read(ref _queued);
+
+        public override int MaximumConcurrencyLevel => width;
+
+        protected override void QueueTask(Task task)
+        {
+            Interlocked.Increment(ref _queued);
+            ThreadPool.UnsafeQueueUserWorkItem(_ => TryExecuteTask(task), null);
+        }
+
+        protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) => !taskWasPreviouslyQueued && TryExecuteTask(task);
+
+        protected override IEnumerable<Task> GetScheduledTasks() => [];
     }
 }
