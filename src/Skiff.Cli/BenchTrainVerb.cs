@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using Skiff.Tensors;
 using Skiff.Training;
@@ -20,6 +21,12 @@ internal static class BenchTrainVerb
         };
         foreach (Option option in new Option[] { form, batch, rounds })
             verb.Options.Add(option);
+        verb.Validators.Add(result =>
+        {
+            // What belongs to 'skiff bench MODEL' would have no effect here.
+            if (result.Parent is CommandResult bench && bench.Children.FirstOrDefault(c => c.Tokens.Count > 0 && c is not CommandResult) is { } stray)
+                result.AddError($"'{stray.Tokens[0].Value}' stands before 'train', which takes no model");
+        });
         return verb.Runs((parse, stop) =>
         {
             int sequences = parse.GetValue(batch) ?? 32, times = parse.GetValue(rounds) ?? 9;

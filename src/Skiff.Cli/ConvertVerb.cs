@@ -48,10 +48,14 @@ internal static class ConvertVerb
     internal static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 
     /// <summary>Writes a model with progress on standard error.</summary>
-    internal static void Save(Model model, string target, TensorType? type, TextWriter error, CancellationToken stop)
+    internal static void Save(Model model, string target, TensorType? type, TextWriter error, CancellationToken stop) =>
+        Save(model, target, error, (progress, note) => ModelWriter.Write(model, target, type, progress, note), stop);
+
+    /// <summary>The same by any writer, which tells how many values are written and what turns out otherwise than asked.</summary>
+    internal static void Save(Model model, string target, TextWriter error, Action<Action<long>, Action<string>> write, CancellationToken stop)
     {
         using Progress progress = new(error, $"writing {Path.GetFileName(Path.TrimEndingDirectorySeparator(target))}", "values", model.Config.ParameterCount);
-        ModelWriter.Write(model, target, type, done =>
+        write(done =>
         {
             stop.ThrowIfCancellationRequested();
             progress.Report(done);

@@ -12,10 +12,13 @@ internal static class TypeFlag
         TensorType.Q4_K, TensorType.Q5_K, TensorType.Q6_K,
     ];
 
+    /// <summary>The type of matrices in a file to be written; null where it is not given.</summary>
+    public static Option<TensorType?> Create(string absent) => Create("How matrices are stored", $"quantized types only in .gguf; {absent}");
+
     /// <summary>An optional number type for matrices; null where it is not given.</summary>
-    public static Option<TensorType?> Create(string absent) => new("--type")
+    public static Option<TensorType?> Create(string purpose, string remarks) => new("--type")
     {
-        Description = $"How matrices are stored: {string.Join(", ", s_types.Select(t => t.Name()))} (quantized types only in .gguf); {absent}.",
+        Description = $"{purpose}: {string.Join(", ", s_types.Select(t => t.Name()))} ({remarks}).",
         HelpName = "TYPE",
         CustomParser = result =>
         {

@@ -14,10 +14,12 @@ internal static class UsageErrors
         string where = $"skiff {verb}".TrimEnd();
         string? unknown = OptionTakenAsArgument(parse) ?? (parse.UnmatchedTokens.Count > 0 ? parse.UnmatchedTokens[0] : null);
         string? problem = null;
+        // A verb with an argument of its own is done without one of its inner verbs.
+        bool needsVerb = command.Subcommands.Count > 0 && command.Arguments.Count == 0;
         if (unknown is not null)
         {
             bool option = LooksLikeOption(unknown);
-            string kind = option ? "option" : command.Subcommands.Count > 0 ? "verb" : "argument";
+            string kind = option ? "option" : needsVerb ? "verb" : "argument";
             IEnumerable<string> known = option
                 ? command.Options.Concat(parse.RootCommandResult.Command.Options.Where(o => o.Recursive)).SelectMany(o => o.Aliases.Append(o.Name))
                 : command.Subcommands.Select(c => c.Name);
@@ -28,7 +30,7 @@ internal static class UsageErrors
         {
             string usage = $"('{where} --help' shows the usage)";
             Argument? missing = command.Arguments.FirstOrDefault(a => a.Arity.MinimumNumberOfValues > 0 && parse.GetResult(a) is not { Tokens.Count: > 0 });
-            problem = command.Subcommands.Count > 0 ? $"which verb? '{where} --help' lists them"
+            problem = needsVerb ? $"which verb? '{where} --help' lists them"
                 : missing is not null ? $"{missing.Name} is missing {usage}"
                 : $"{parse.Errors[0].Message.TrimEnd('.')} {usage}";
         }

@@ -11,6 +11,7 @@ internal static class Verbs
         ZooVerb.Create(),
         InitVerb.Create(),
         ConvertVerb.Create(),
+        QuantizeVerb.Create(),
         MergeVerb.Create(),
         TokenizeVerb.Create(),
         DetokenizeVerb.Create(),

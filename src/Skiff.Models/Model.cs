@@ -66,6 +66,22 @@ public sealed class Model
     internal Model With(Func<string, Tensor> parameter) =>
         new(Path, Config, parameter, _typeOf, () => _tokenizer.Value, Type) { Generation = Generation, Forget = Forget };
 
+    /// <summary>
+    /// The same model with its matrices in another number type, converted each time they are asked for; vectors in single precision. Rows that
+    /// fill no blocks fall back to a type that fits, as in a file.
+    /// </summary>
+    public Model ConvertTo(TensorType type)
+    {
+        Dictionary<string, Parameter> parameters = ParameterList.Of(Config).ToDictionary(p => p.Name);
+        return new Model(Path, Config, name => TensorAssembly.Convert(parameters[name], Target(name), _parameter(name)), Target, () => _tokenizer.Value, type)
+        {
+            Generation = Generation,
+            Forget = Forget,
+        };
+
+        TensorType Target(string name) => parameters[name] is { IsMatrix: true } matrix ? ModelWriter.Fitting(type, matrix.Columns) : TensorType.F32;
+    }
+
     /// <summary>A parameter under Skiff's name for it and in the form <see cref="Models.Parameter"/> defines.</summary>
     public Tensor Parameter(string name) => _parameter(name);
 

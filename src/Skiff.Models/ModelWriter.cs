@@ -21,11 +21,27 @@ public static class ModelWriter
     public static void Write(Model model, string path, TensorType? type = null, Action<long>? progress = null, Action<string>? note = null)
     {
         if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
-            WriteGguf(model, path, type, progress, note);
+            WriteGguf(model, path, stored => type ?? model.TypeOf(stored.Parts[0].Parameter.Name), GgufFileType(type ?? model.Type), progress, note);
         else if (path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase))
             WriteLlama2c(model, path, type, progress);
         else
             WriteFolder(model, path, type, progress);
+    }
+
+    /// <summary>Writes a GGUF file in one of llama.cpp's mixtures of number types.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="path">A file ending in <c>.gguf</c>.</param>
+    /// <param name="mix">Which matrix gets which type.</param>
+    /// <param name="progress">Told, after each tensor, how many values are written.</param>
+    /// <param name="note">Told, before anything is written, what turns out otherwise than asked; a line each.</param>
+    /// <exception cref="InvalidInputException">The file cannot hold this model; names the trait.</exception>
+    public static void Write(Model model, string path, QuantizationMix mix, Action<long>? progress = null, Action<string>? note = null)
+    {
+        if (!path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+            throw new InvalidInputException(path, "output", $"only a GGUF file holds {mix.Name}: name a file ending in .gguf");
+        if (model.Type.IsQuantized())
+            note?.Invoke($"{model.Path} is quantized already ({model.Type.Name()}): what its numbers have lost stays lost");
+        WriteGguf(model, path, mix.TypesOf(model.Config), mix.FileType, progress, note);
     }
 
     private static IReadOnlyList<TensorEntry> Counted(Model model, IReadOnlyList<TensorEntry> entries, Action<long>? progress)
@@ -81,20 +97,21 @@ public static class ModelWriter
         return json;
     }
 
-    private static void WriteGguf(Model model, string path, TensorType? type, Action<long>? progress, Action<string>? note)
+    private static void WriteGguf(Model model, string path, Func<StoredTensor, TensorType> wanted, uint fileType, Action<long>? progress, Action<string>? note)
     {
         LlamaCppLimits.Refuse(model.Config, path);
         if (Directory.Exists(path))
             throw new InvalidInputException(path, "output", "is a folder; name a file");
         GgufMetadata metadata = new();
         GgufConfigWriter.Write(metadata, model.Config, NameOf(model));
+        TensorLayout layout = GgufLayout.Of(model.Config);
         IReadOnlyList<TensorEntry> tensors =
         [
             .. GgufConfigWriter.RopeTensors(model.Config),
-            .. TensorAssembly.Entries(GgufLayout.Of(model.Config), stored => GgufTypeOf(stored, type, model), model.Parameter),
+            .. TensorAssembly.Entries(layout, stored => GgufTypeOf(stored, wanted), model.Parameter),
         ];
         ConfigDifference.Refuse(model.Config, GgufConfigReader.Read(metadata, tensors.ToDictionary(t => t.Name), path), path, "GGUF");
-        metadata.Add("general.file_type", GgufFileType(type ?? model.Type));
+        metadata.Add("general.file_type", fileType);
         metadata.Add("general.quantization_version", 2u);
         if (model.HasTokenizer)
         {
@@ -105,7 +122,7 @@ public static class ModelWriter
         }
         else
             metadata.Add("tokenizer.ggml.model", "none");
-        foreach (string line in LlamaCppLimits.Notes(model.Config).Concat(FallbackNotes(tensors, type)))
+        foreach (string line in LlamaCppLimits.Notes(model.Config).Concat(FallbackNotes(layout, wanted)))
             note?.Invoke(line);
         GgufWriter.Write(path, metadata, Counted(model, tensors, progress));
     }
@@ -121,23 +138,20 @@ public static class ModelWriter
     }
 
     // llama.cpp's quantizer says the same of each tensor; one line a type is enough.
-    private static IEnumerable<string> FallbackNotes(IReadOnlyList<TensorEntry> tensors, TensorType? type) => tensors
-        .Where(t => type is not null && t.Type != type && t.Type != TensorType.F32)
-        .GroupBy(t => (t.Type, Columns: t.Shape[^1]))
-        .Select(group => $"{group.Count()} tensors ({Modules(group)}) are {group.Key.Type.Name()}: rows of {group.Key.Columns} values do not fill {type!.Value.Name()}'s blocks of {type.Value.BlockLength()}");
+    private static IEnumerable<string> FallbackNotes(TensorLayout layout, Func<StoredTensor, TensorType> wanted) => layout.Tensors
+        .Where(t => t.Parts[0].Parameter.IsMatrix)
+        .Select(t => (t.Name, Wanted: wanted(t), Taken: GgufTypeOf(t, wanted), Columns: t.Shape[^1]))
+        .Where(t => t.Taken != t.Wanted)
+        .GroupBy(t => (t.Wanted, t.Taken, t.Columns))
+        .Select(group => $"{group.Count()} tensors ({Modules(group.Select(t => t.Name))}) are {group.Key.Taken.Name()}: rows of {group.Key.Columns} values do not fill {group.Key.Wanted.Name()}'s blocks of {group.Key.Wanted.BlockLength()}");
 
     // blk.3.attn_q.weight counts as attn_q.
-    private static string Modules(IEnumerable<TensorEntry> tensors) =>
-        string.Join(", ", tensors.Select(t => t.Name.Split('.')).Select(parts => parts[0] == "blk" ? parts[2] : parts[0]).Distinct());
+    private static string Modules(IEnumerable<string> names) =>
+        string.Join(", ", names.Select(name => name.Split('.')).Select(parts => parts[0] == "blk" ? parts[2] : parts[0]).Distinct());
 
-    private static TensorType GgufTypeOf(StoredTensor stored, TensorType? type, Model model)
-    {
-        // llama.cpp wants vectors, positions, routers and convolutions in single precision.
-        if (!stored.Parts[0].Parameter.IsMatrix)
-            return TensorType.F32;
-        TensorType wanted = type ?? model.TypeOf(stored.Parts[0].Parameter.Name);
-        return Fitting(wanted, stored.Shape[^1]);
-    }
+    // llama.cpp wants vectors, positions, routers and convolutions in single precision.
+    private static TensorType GgufTypeOf(StoredTensor stored, Func<StoredTensor, TensorType> wanted) =>
+        stored.Parts[0].Parameter.IsMatrix ? Fitting(wanted(stored), stored.Shape[^1]) : TensorType.F32;
 
     /// <summary>The wanted type, or the nearest one whose blocks fill a row of this length.</summary>
     internal static TensorType Fitting(TensorType wanted, long columns)

@@ -19,6 +19,10 @@ internal static class TensorAssembly
             return new TensorEntry(stored.Name, type, stored.Shape, () => Assemble(stored, type, parameter));
         })];
 
+    /// <summary>One parameter in another number type, its rows shared among threads.</summary>
+    public static Tensor Convert(Parameter parameter, TensorType type, Tensor tensor) =>
+        Assemble(new StoredTensor(parameter.Name, parameter.Shape, new StoredPart(parameter)), type, _ => tensor);
+
     private static Tensor Assemble(StoredTensor stored, TensorType type, Func<string, Tensor> parameter)
     {
         Tensor[] parts = [.. stored.Parts.Select(p => parameter(p.Parameter.Name))];

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 
-namespace Skiff.Training;
+namespace Skiff.Tensors;
 
 /// <summary>The most physical memory this process has held.</summary>
 internal static class ProcessMemory
