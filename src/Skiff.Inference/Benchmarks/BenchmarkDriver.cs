@@ -28,24 +28,33 @@ public sealed record BenchmarkDriver
     /// <summary>Bytes that one position adds to the cache.</summary>
     public required long KvBytesPerToken { get; init; }
 
-    /// <summary>Drives the plain <see cref="Decoder"/>.</summary>
-    /// <exception cref="InvalidInputException">More threads than processors.</exception>
+    /// <summary>Drives an <see cref="InferenceEngine"/>.</summary>
     public static BenchmarkDriver Of(Model model, ThreadTeam team)
     {
-        // It has no team: its loops share work among the tasks of a scheduler that is as wide as the team, and no scheduler is wider than the machine.
-        if (team.Threads > Environment.ProcessorCount)
-            throw new InvalidInputException("bench", "n_threads", $"{team.Threads} are more than this machine's {Environment.ProcessorCount} processors");
-        TaskFactory factory = new(new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, team.Threads).ConcurrentScheduler);
-        Decoder decoder = new(model);
+        InferenceEngine engine = new(model, new InferenceEngineOptions { Team = team });
         ModelConfig config = model.Config;
         float[] logits = new float[config.VocabSize];
-        DecoderState state = decoder.CreateState();
+        InferenceSequence sequence = engine.CreateSequence();
+        bool rewinds = sequence.CanRewind;
         return new BenchmarkDriver
         {
-            Begin = length => state = decoder.CreateState(length),
-            Append = tokens => factory.StartNew(() => decoder.Forward(state, tokens.Span, logits)).GetAwaiter().GetResult(),
+            Begin = length =>
+            {
+                sequence.Dispose();
+                sequence = engine.CreateSequence(length);
+            },
+            // A batch goes through in passes of as many rows as the engine takes.
+            Append = tokens =>
+            {
+                for (int at = 0; at < tokens.Length; at += engine.MaxRows)
+                {
+                    ReadOnlyMemory<int> piece = tokens.Slice(at, Math.Min(engine.MaxRows, tokens.Length - at));
+                    bool last = at + piece.Length == tokens.Length;
+                    engine.Forward([new SequenceTokens(sequence, piece, last ? WantedLogits.Last : WantedLogits.None)], last ? logits : []);
+                }
+            },
             Choose = () => TensorPrimitives.IndexOfMax<float>(logits),
-            Rewind = config.Layers.Any(l => l.Kind == LayerKind.Recurrent) ? null : position => state.Rewind(position),
+            Rewind = rewinds ? position => sequence.Rewind(position) : null,
             TypeK = TensorType.F32,
             TypeV = TensorType.F32,
             KvBytesPerToken = sizeof(float) * config.Layers.Where(l => l.Kind == LayerKind.Attention)

@@ -21,7 +21,7 @@ public sealed class ThroughputBenchmark : IDisposable
     /// <summary>A benchmark of one model.</summary>
     /// <param name="model">The model.</param>
     /// <param name="memory">What bandwidth is measured on; stays the caller's. Made before the model is opened, it is no part of any peak of memory reported.</param>
-    /// <param name="prepare">Makes what runs the model on a team; by default the plain decoder.</param>
+    /// <param name="prepare">Makes what runs the model on a team; by default an engine.</param>
     public ThroughputBenchmark(Model model, MachineBandwidth memory, Func<ThreadTeam, BenchmarkDriver>? prepare = null)
     {
         _model = model;

@@ -64,6 +64,22 @@ public sealed unsafe class InferenceSequence : IDisposable
     /// <summary>The taps of a recurrent block, [K - 1, W], and behind them h, [W].</summary>
     internal float* StateOf(int recurrentBlock) => (float*)_states!.Start + recurrentBlock * _stateValues;
 
+    /// <summary>Cuts it back to its first positions; what came after is written anew before it is seen.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It has fewer positions.</exception>
+    /// <exception cref="InvalidOperationException">A recurrent state or a window forgets what it would take.</exception>
+    public void Rewind(int position)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(position, Position);
+        if (!CanRewind)
+            throw new InvalidOperationException("a sequence with recurrent states or windows cannot be cut back");
+        Position = position;
+    }
+
+    /// <summary>Whether every block keeps all positions.</summary>
+    internal bool CanRewind => _states is null && _caches.All(cache => cache is FullCache);
+
     /// <summary>Gives its memory back.</summary>
     public void Dispose()
     {

@@ -62,7 +62,7 @@ internal sealed class DecoderAttention
         }
         else
         {
-            Parallel.For(0, time * heads, Linear.OnCallersScheduler, One);
+            Parallel.For(0, time * heads, One);
         }
 
         return result;

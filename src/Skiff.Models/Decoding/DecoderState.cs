@@ -20,19 +20,6 @@ public sealed class DecoderState
 
     internal IReadOnlyList<LayerState> Layers { get; }
 
-    /// <summary>Forgets what came after the first <paramref name="position"/> positions.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">More positions than there are.</exception>
-    /// <exception cref="InvalidOperationException">The model has recurrent blocks, whose state cannot go back.</exception>
-    public void Rewind(int position)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(position);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(position, Position);
-        if (position < Position && Layers.Any(layer => layer.Hidden.Length > 0))
-            throw new InvalidOperationException("a recurrent state cannot go back");
-        // Keys and values beyond are never read: the next tokens overwrite them.
-        Position = position;
-    }
-
     // Some scalings look at the length of the whole sequence, which must not change under keys already turned.
     internal (double[] Frequencies, double Scale) Rotation(RopeConfig rope)
     {

@@ -13,9 +13,6 @@ public static class Linear
     // Below this many products, starting another thread costs more than it saves.
     private const long SmallestParallel = 1 << 20;
 
-    /// <summary>Loops run on the scheduler of whoever calls, who can so bound their threads; the library's default would ignore it.</summary>
-    internal static ParallelOptions OnCallersScheduler { get; } = new() { TaskScheduler = null };
-
     /// <summary>Multiplies every row of <paramref name="x"/> with the matrix.</summary>
     /// <param name="weight">[outputs, inputs], any number type; rows are widened as they are read.</param>
     /// <param name="bias">[outputs] in any type, or null.</param>
@@ -37,7 +34,7 @@ public static class Linear
             if (tasks == 1)
                 Rows(0, outputs);
             else
-                Parallel.For(0, tasks, OnCallersScheduler, t => Rows(t * perTask, Math.Min(outputs, (t + 1) * perTask)));
+                Parallel.For(0, tasks, t => Rows(t * perTask, Math.Min(outputs, (t + 1) * perTask)));
 
             void Rows(int first, int end)
             {

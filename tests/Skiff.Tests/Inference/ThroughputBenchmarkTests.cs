@@ -82,7 +82,6 @@ public sealed class ThroughputBenchmarkTests
     [InlineData(1, 0, 0, 0, 8, "n_threads")]
     [InlineData(1, 0, 0, 1025, 8, "n_threads")]
     [InlineData(1, 0, 0, 1, 0, "n_batch")]
-    [InlineData(1, 0, 0, 1024, 8, "processors")]
     public void WhatCannotBeMeasuredIsRefused(int prompt, int generation, int depth, int threads, int batch, string problem)
     {
         using MachineBandwidth memory = new(4 << 20);
@@ -132,7 +131,7 @@ public sealed class ThroughputBenchmarkTests
     }
 
     [Fact]
-    public void TheFiguresOfAPlainDecoder()
+    public void TheFiguresOfAnEngine()
     {
         using MachineBandwidth memory = new(4 << 20);
         using ThroughputBenchmark benchmark = new(Tiny(), memory);
@@ -154,38 +153,16 @@ public sealed class ThroughputBenchmarkTests
     public void ASequenceCutBackGoesOnAsIfNothingHadBeen()
     {
         Model model = Tiny();
-        Decoder decoder = new(model);
+        using InferenceEngine engine = new(model);
         float[] wanted = new float[model.Config.VocabSize], found = new float[model.Config.VocabSize];
-        DecoderState straight = decoder.CreateState(), cut = decoder.CreateState();
-        decoder.Forward(straight, [1, 2, 3, 4, 5], wanted);
-        decoder.Forward(cut, [1, 2, 9, 8, 7, 6, 11], found);
+        using InferenceSequence straight = engine.CreateSequence(), cut = engine.CreateSequence();
+        engine.Forward([new SequenceTokens(straight, new[] { 1, 2, 3, 4, 5 })], wanted);
+        engine.Forward([new SequenceTokens(cut, new[] { 1, 2, 9, 8, 7, 6, 11 })], found);
         cut.Rewind(2);
-        decoder.Forward(cut, [3, 4, 5], found);
+        engine.Forward([new SequenceTokens(cut, new[] { 3, 4, 5 })], found);
         Assert.Equal(wanted, found);
         Assert.Equal(5, cut.Position);
         Assert.Throws<ArgumentOutOfRangeException>(() => cut.Rewind(6));
-    }
-
-    // The plain decoder has no team: a benchmark bounds its threads by the scheduler it runs on.
-    [Fact]
-    public async Task ThePlainDecodersLoopsStayOnTheirCallersScheduler()
-    {
-        Model model = Random("""{"model_type": "llama", "hidden_size": 512, "intermediate_size": 2048, "max_position_embeddings": 256, "num_hidden_layers": 1}""");
-        Decoder decoder = new(model);
-        float[] free = new float[model.Config.VocabSize], bound = new float[model.Config.VocabSize];
-        int[] tokens = [.. Enumerable.Range(0, 200).Select(t => t % 64)];
-        decoder.Forward(decoder.CreateState(), tokens, free);
-        CountingScheduler narrow = new(1), wide = new(3);
-        foreach (CountingScheduler scheduler in new[] { narrow, wide })
-        {
-            await Task.Factory.StartNew(
-                () => decoder.Forward(decoder.CreateState(), tokens, bound), TestContext.Current.CancellationToken, TaskCreationOptions.None, scheduler);
-            Assert.Equal(free, bound);
-        }
-
-        // One task is the pass itself; every further one shares a loop's work.
-        Assert.Equal(1, narrow.Queued);
-        Assert.True(wide.Queued > 1, $"{wide.Queued}");
     }
 
     private static BenchmarkDriver Recorder(List<string> calls, ThreadTeam team)
@@ -240,24 +217,5 @@ public sealed class ThroughputBenchmarkTests
         foreach ((string key, JsonNode? value) in JsonNode.Parse(keys)!.AsObject())
             json[key] = value?.DeepClone();
         return RandomModel.Create("tiny", ModelConfig.Parse(json, "tiny"), seed: 3, TensorType.F32);
-    }
-
-    private sealed class CountingScheduler(int width) : TaskScheduler
-    {
-        private int _queued;
-
-        public int Queued => Volatile.Read(ref _queued);
-
-        public override int MaximumConcurrencyLevel => width;
-
-        protected override void QueueTask(Task task)
-        {
-            Interlocked.Increment(ref _queued);
-            ThreadPool.UnsafeQueueUserWorkItem(_ => TryExecuteTask(task), null);
-        }
-
-        protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) => !taskWasPreviouslyQueued && TryExecuteTask(task);
-
-        protected override IEnumerable<Task> GetScheduledTasks() => [];
     }
 }
