@@ -17,7 +17,7 @@ internal static unsafe class AttentionBenchmark
     public static void Run()
     {
         ThreadTeam team = ThreadTeam.Default;
-        Action<int> peakPart = _ => FmaPeak.Run(PeakSteps);
+        Action<int> peakPart = _ => MachinePeak.Run(PeakSteps);
         List<Side> sides = [];
         foreach (int headDim in new[] { 32, 64 })
         {
@@ -29,7 +29,7 @@ internal static unsafe class AttentionBenchmark
             }
         }
 
-        double peakWork = FmaPeak.Operations(PeakSteps) * team.Threads;
+        double peakWork = MachinePeak.Operations(PeakSteps) * team.Threads;
         double[][] seconds = Bench.Interleave(Rounds, Bench.Seconds, [() => team.Run(team.Threads, peakPart), .. sides.SelectMany(side => new[] { side.Forward, side.Backward })]);
         double peak = peakWork / seconds[0].Min();
         Console.WriteLine($"FMA peak, threads: {team.Threads}, {peak / 1e9:0} GFLOP/s (median {peakWork / Bench.Median(seconds[0]) / 1e9:0}); {Tokens} tokens of width {Width}; best of {Rounds} interleaved rounds.");

@@ -33,8 +33,8 @@ internal static unsafe class GemmBenchmark
     public static void Run()
     {
         ThreadTeam team = ThreadTeam.Default;
-        Action<int> peakPart = _ => FmaPeak.Run(PeakSteps);
-        List<Side> sides = [new("FMA peak, 1 thread", FmaPeak.Operations(PeakSteps), () => FmaPeak.Run(PeakSteps))];
+        Action<int> peakPart = _ => MachinePeak.Run(PeakSteps);
+        List<Side> sides = [new("FMA peak, 1 thread", MachinePeak.Operations(PeakSteps), () => MachinePeak.Run(PeakSteps))];
         foreach (int rows in new[] { 2048, 8192 })
         {
             foreach ((string name, int inputs, int outputs) in s_layers)
@@ -48,7 +48,7 @@ internal static unsafe class GemmBenchmark
         Side memory = AddOptimizer(sides, team);
         AddSilu(sides, team, memory, 2048, 896);
 
-        double peakWork = FmaPeak.Operations(PeakSteps) * team.Threads;
+        double peakWork = MachinePeak.Operations(PeakSteps) * team.Threads;
         List<double> peaks = [], bounds = [];
         for (int round = -1; round < Rounds; round++)
         {

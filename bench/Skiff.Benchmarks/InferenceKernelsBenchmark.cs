@@ -96,8 +96,8 @@ internal static unsafe class InferenceKernelsBenchmark
 
     private static void Prefill(ThreadTeam team, TensorType[] types)
     {
-        Action<int> fma = _ => FmaPeak.Run(PeakSteps), vnni = _ => VnniPeak.Run(PeakSteps);
-        double Fma() => Rate(FmaPeak.Operations(PeakSteps) * team.Threads, () => team.Run(team.Threads, fma));
+        Action<int> fma = _ => MachinePeak.Run(PeakSteps), vnni = _ => VnniPeak.Run(PeakSteps);
+        double Fma() => Rate(MachinePeak.Operations(PeakSteps) * team.Threads, () => team.Run(team.Threads, fma));
         double Vnni() => AvxVnni.IsSupported ? Rate(VnniPeak.Operations(PeakSteps) * team.Threads, () => team.Run(team.Threads, vnni)) : Fma();
         Console.WriteLine($"| type | {string.Join(" | ", s_shapes.Select(shape => $"{shape.Inputs} to {shape.Outputs}, GOP/s | share"))} | peak, GOP/s |");
         Console.WriteLine($"| --- |{string.Concat(Enumerable.Repeat(" ---: | ---: |", s_shapes.Length))} ---: |");

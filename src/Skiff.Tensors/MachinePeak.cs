@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
@@ -33,9 +34,11 @@ public static class MachinePeak
         return best;
     }
 
-    private static double Operations(long steps) => 2.0 * Chains * (Vector512.IsHardwareAccelerated ? 16 : Vector256.IsHardwareAccelerated ? 8 : 4) * steps;
+    /// <summary>Floating-point operations of <paramref name="steps"/> steps.</summary>
+    internal static double Operations(long steps) => 2.0 * Chains * (Vector512.IsHardwareAccelerated ? 16 : Vector<float>.Count) * steps;
 
-    private static float Run(long steps) => Vector512.IsHardwareAccelerated ? Wide(steps) : Vector256.IsHardwareAccelerated ? Middle(steps) : Narrow(steps);
+    /// <summary>Runs the loop in the widest vectors the processor has.</summary>
+    internal static float Run(long steps) => Vector512.IsHardwareAccelerated ? Wide(steps) : Narrow(steps);
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Wide(long steps)
@@ -62,50 +65,26 @@ public static class MachinePeak
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Middle(long steps)
-    {
-        Vector256<float> a = Vector256.Create(0.999f), b = Vector256.Create(0.001f);
-        Vector256<float> c0 = a, c1 = a, c2 = a, c3 = a, c4 = a, c5 = a, c6 = a, c7 = a, c8 = a, c9 = a, c10 = a, c11 = a;
-        for (; steps > 0; steps--)
-        {
-            c0 = Vector256.FusedMultiplyAdd(c0, a, b);
-            c1 = Vector256.FusedMultiplyAdd(c1, a, b);
-            c2 = Vector256.FusedMultiplyAdd(c2, a, b);
-            c3 = Vector256.FusedMultiplyAdd(c3, a, b);
-            c4 = Vector256.FusedMultiplyAdd(c4, a, b);
-            c5 = Vector256.FusedMultiplyAdd(c5, a, b);
-            c6 = Vector256.FusedMultiplyAdd(c6, a, b);
-            c7 = Vector256.FusedMultiplyAdd(c7, a, b);
-            c8 = Vector256.FusedMultiplyAdd(c8, a, b);
-            c9 = Vector256.FusedMultiplyAdd(c9, a, b);
-            c10 = Vector256.FusedMultiplyAdd(c10, a, b);
-            c11 = Vector256.FusedMultiplyAdd(c11, a, b);
-        }
-
-        return Vector256.Sum(c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8 + c9 + c10 + c11);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float Narrow(long steps)
     {
-        Vector128<float> a = Vector128.Create(0.999f), b = Vector128.Create(0.001f);
-        Vector128<float> c0 = a, c1 = a, c2 = a, c3 = a, c4 = a, c5 = a, c6 = a, c7 = a, c8 = a, c9 = a, c10 = a, c11 = a;
+        Vector<float> a = new(0.999f), b = new(0.001f);
+        Vector<float> c0 = a, c1 = a, c2 = a, c3 = a, c4 = a, c5 = a, c6 = a, c7 = a, c8 = a, c9 = a, c10 = a, c11 = a;
         for (; steps > 0; steps--)
         {
-            c0 = Vector128.MultiplyAddEstimate(c0, a, b);
-            c1 = Vector128.MultiplyAddEstimate(c1, a, b);
-            c2 = Vector128.MultiplyAddEstimate(c2, a, b);
-            c3 = Vector128.MultiplyAddEstimate(c3, a, b);
-            c4 = Vector128.MultiplyAddEstimate(c4, a, b);
-            c5 = Vector128.MultiplyAddEstimate(c5, a, b);
-            c6 = Vector128.MultiplyAddEstimate(c6, a, b);
-            c7 = Vector128.MultiplyAddEstimate(c7, a, b);
-            c8 = Vector128.MultiplyAddEstimate(c8, a, b);
-            c9 = Vector128.MultiplyAddEstimate(c9, a, b);
-            c10 = Vector128.MultiplyAddEstimate(c10, a, b);
-            c11 = Vector128.MultiplyAddEstimate(c11, a, b);
+            c0 = Vector.MultiplyAddEstimate(c0, a, b);
+            c1 = Vector.MultiplyAddEstimate(c1, a, b);
+            c2 = Vector.MultiplyAddEstimate(c2, a, b);
+            c3 = Vector.MultiplyAddEstimate(c3, a, b);
+            c4 = Vector.MultiplyAddEstimate(c4, a, b);
+            c5 = Vector.MultiplyAddEstimate(c5, a, b);
+            c6 = Vector.MultiplyAddEstimate(c6, a, b);
+            c7 = Vector.MultiplyAddEstimate(c7, a, b);
+            c8 = Vector.MultiplyAddEstimate(c8, a, b);
+            c9 = Vector.MultiplyAddEstimate(c9, a, b);
+            c10 = Vector.MultiplyAddEstimate(c10, a, b);
+            c11 = Vector.MultiplyAddEstimate(c11, a, b);
         }
 
-        return Vector128.Sum(c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8 + c9 + c10 + c11);
+        return Vector.Sum(c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7 + c8 + c9 + c10 + c11);
     }
 }

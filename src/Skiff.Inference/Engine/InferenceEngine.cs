@@ -43,6 +43,8 @@ public sealed unsafe class InferenceEngine : IDisposable
         _blocks = [.. Enumerable.Range(0, Config.NumHiddenLayers).Select(block => new EngineBlock(Config, weights, _plan, block, MaxRows))];
         _head = new EngineHead(Config, weights);
         WeightBytes = weights.ByteLength;
+        // The packed weights are what is read from here on: the file's pages need not stay beside them.
+        model.Forget();
         Identity = weights.Identity();
         long rowValues = Config.HiddenSize + Math.Max(_blocks.Max(block => block.RowValues), Math.Max(_head.RowValues, Config.WordEmbedProjDim));
         _pass = new EnginePass(Config, _plan, MaxRows, rowValues, team);

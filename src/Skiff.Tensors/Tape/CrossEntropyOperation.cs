@@ -32,7 +32,7 @@ internal sealed class CrossEntropyOperation(
     public override void Declare(OperationMemory memory)
     {
         memory.Reads(hidden);
-        memory.ForwardScratch(_scratch);
+        memory.Writes(_scratch);
         _target = memory.WritesGradientForward(hidden);
     }
 

@@ -48,7 +48,7 @@ internal sealed class OperationMemory
     /// <summary>The forward pass fills a value of which nothing is there yet.</summary>
     public void Writes(TapeValue output) => Writes(output.DataBuffer);
 
-    /// <summary>The forward pass fills memory that the backward pass reads.</summary>
+    /// <summary>The forward pass fills memory of the operation's own.</summary>
     public void Writes(TapeBuffer buffer) => _forward.Add((buffer, true));
 
     /// <summary>The forward pass changes a value in place.</summary>
@@ -63,9 +63,6 @@ internal sealed class OperationMemory
 
     /// <summary>The same for memory of the operation's own.</summary>
     public void Keeps(TapeBuffer buffer) => _backward.Add((buffer, false));
-
-    /// <summary>Room that only the forward pass uses.</summary>
-    public void ForwardScratch(TapeBuffer buffer) => _forward.Add((buffer, true));
 
     /// <summary>Room that only the backward pass uses.</summary>
     public void BackwardScratch(TapeBuffer buffer) => _backward.Add((buffer, true));

@@ -48,9 +48,6 @@ internal sealed unsafe class TrainingParameters
     /// <summary>All gradients of those that are trained.</summary>
     public Tensor Gradients { get; }
 
-    /// <summary>Bytes of values and gradients.</summary>
-    public long ByteLength => Values.ByteLength + Gradients.ByteLength;
-
     /// <summary>One by name.</summary>
     public TrainingParameter this[string name] => _byName[name];
 
