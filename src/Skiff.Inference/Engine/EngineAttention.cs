@@ -9,7 +9,8 @@ internal sealed unsafe class EngineAttention
 {
     private readonly ModelConfig _config;
     private readonly LayerConfig _layer;
-    private readonly EngineLinear _query, _key, _value, _output;
+    private readonly EngineLinears _inputs;
+    private readonly EngineLinear _output;
     private readonly EngineNorm[] _queryNorms, _keyNorms;
     private readonly EngineScores _scores;
     private readonly int _rope;
@@ -18,9 +19,7 @@ internal sealed unsafe class EngineAttention
     {
         (_config, _layer) = (config, config.Layers[block]);
         int l = _layer.Weights;
-        _query = weights.Linear("query", l, config.QkvBias);
-        _key = weights.Linear("key", l, config.QkvBias);
-        _value = weights.Linear("value", l, config.QkvBias);
+        _inputs = new EngineLinears(weights.Linear("query", l, config.QkvBias), weights.Linear("key", l, config.QkvBias), weights.Linear("value", l, config.QkvBias));
         _output = weights.Linear("output", l, config.AttentionOutputBias);
         _queryNorms = weights.HeadNorms("query_norm", l, _layer.Heads);
         _keyNorms = weights.HeadNorms("key_norm", l, _layer.KeyValueHeads);
@@ -29,18 +28,16 @@ internal sealed unsafe class EngineAttention
     }
 
     /// <summary>Scratch values that a row takes.</summary>
-    public long RowValues => _query.Outputs + _key.Outputs + _value.Outputs + (long)_layer.Heads * _config.ValueHeadDim;
+    public long RowValues => _inputs.Outputs + (long)_layer.Heads * _config.ValueHeadDim;
 
     /// <summary>x [N, D] to the branch's output y [N, D]; keys and values join the caches.</summary>
     public void Apply(EnginePass pass, MatrixView x, MatrixView y)
     {
-        int k = _config.HeadDim, queries = _query.Outputs, keys = _key.Outputs, n = pass.Rows;
-        MatrixView joint = pass.Take(queries + keys + _value.Outputs), attended = pass.Take(_layer.Heads * _config.ValueHeadDim);
-        MatrixView query = joint.Block(0, n, 0, queries), key = joint.Block(0, n, queries, keys), value = joint.Block(0, n, queries + keys, _value.Outputs);
+        int k = _config.HeadDim, queries = _layer.Heads * k, keys = _layer.KeyValueHeads * k, n = pass.Rows;
+        MatrixView joint = pass.Take(_inputs.Outputs), attended = pass.Take(_layer.Heads * _config.ValueHeadDim);
+        MatrixView query = joint.Block(0, n, 0, queries), key = joint.Block(0, n, queries, keys), value = joint.Block(0, n, queries + keys, joint.Columns - queries - keys);
         pass.Activations.Set(x, pass.Team);
-        _query.Apply(pass, query);
-        _key.Apply(pass, key);
-        _value.Apply(pass, value);
+        _inputs.Apply(pass, joint);
         if (_config.ClipQkv > 0)
             Clip.Apply(joint, (float)_config.ClipQkv, pass.Team);
         NormHeads(pass, query, _queryNorms);

@@ -10,6 +10,7 @@ namespace Skiff.Inference;
 internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, int>? progress)
 {
     private readonly Dictionary<string, PackedMatrix> _matrices = [];
+    private readonly PanelArena _arena = new(PanelArena.ManyPanels);
     private readonly IncrementalHash _identity = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly int _count = ParameterList.Of(model.Config).Count(p => p.Shape.Length == 2 && p.Kind == "weight" && p.Module != "position_embedding"
         && (p.Module != "embedding" || model.Config.TieWordEmbeddings));
@@ -39,7 +40,7 @@ internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, in
         _identity.AppendData(Encoding.UTF8.GetBytes($"{name} {tensor}\n"));
         _identity.AppendData(tensor.RowBytes(0));
         _identity.AppendData(tensor.RowBytes(tensor.Rows - 1));
-        matrix = PackedMatrix.Pack(tensor, team);
+        matrix = PackedMatrix.Pack(tensor, team, _arena);
         _matrices.Add(name, matrix);
         progress?.Invoke(_matrices.Count, _count);
         return matrix;
@@ -74,14 +75,43 @@ internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, in
 /// <summary>A matrix with its bias at hand.</summary>
 internal sealed class EngineLinear(PackedMatrix weight, float[] bias)
 {
+    public PackedMatrix Weight => weight;
+
+    public int Inputs => weight.Inputs;
+
     public int Outputs => weight.Outputs;
 
     /// <summary>y = x W^T + bias of the pass's activations.</summary>
     public void Apply(EnginePass pass, MatrixView y)
     {
         weight.Multiply(pass.Activations, y, pass.Team);
+        AddBias(pass, y);
+    }
+
+    public void AddBias(EnginePass pass, MatrixView y)
+    {
         if (bias.Length > 0)
             Bias.Add(y, bias, pass.Team);
+    }
+}
+
+/// <summary>Matrices that read the same rows; their results lie side by side.</summary>
+internal sealed class EngineLinears(params EngineLinear[] parts)
+{
+    private readonly PackedMatrix[] _weights = [.. parts.Select(part => part.Weight)];
+
+    public int Outputs { get; } = parts.Sum(part => part.Outputs);
+
+    /// <summary>y = x W^T + bias of the pass's activations, one matrix beside the other.</summary>
+    public void Apply(EnginePass pass, MatrixView y)
+    {
+        PackedMatrix.Multiply(pass.Activations, _weights, y, pass.Team);
+        int column = 0;
+        foreach (EngineLinear part in parts)
+        {
+            part.AddBias(pass, y.Block(0, y.Rows, column, part.Outputs));
+            column += part.Outputs;
+        }
     }
 }
 

@@ -11,22 +11,23 @@ namespace Skiff.Tensors;
 /// </summary>
 public sealed unsafe class Activations
 {
-    // M rows come in tiles of 24, a tile block by block: the codes of its rows, then their d, the two sums of 16 codes each, and d times
-    // the sum of all 32. So a product reads a tile as one stream.
+    // M rows come in tiles of 24, a tile block by block: the codes of its rows, then their d, the two sums of 16 codes each, d times
+    // the sum of all 32, and -128 times that sum, which is what weights of 8 bits have too much without their sign. So a product reads a
+    // tile as one stream.
 
     /// <summary>Rows of a tile; a last one may have fewer.</summary>
     internal const int TileRows = 24;
 
     /// <summary>Bytes of a row in a block.</summary>
-    internal const int BlockBytes = BlockMath.Group + 12;
+    internal const int BlockBytes = BlockMath.Group + 16;
 
     private const int PartValues = 1 << 14;
     private const float ZeroBelow = 7.5231638e-37f;
 
-    private NativeBuffer? _memory;
+    private NativeBuffer? _memory, _tiles;
     private MatrixView _rows;
     private ThreadTeam? _team;
-    private bool _isQuantized;
+    private bool _isQuantized, _isTiled;
 
     /// <summary>M.</summary>
     public int Rows => _rows.Rows;
@@ -44,7 +45,7 @@ public sealed unsafe class Activations
     {
         if (rows.ColumnStride != 1 && rows.Columns > 1)
             throw new ArgumentException("the values of a row lie apart", nameof(rows));
-        (_rows, _team, _isQuantized) = (rows, team, false);
+        (_rows, _team, _isQuantized, _isTiled) = (rows, team, false, false);
     }
 
     /// <summary>The quantized tiles; tile t begins at 24 t K / 32 times <see cref="BlockBytes"/>. K must be a multiple of 32.</summary>
@@ -54,13 +55,7 @@ public sealed unsafe class Activations
         {
             int blocks = Inputs / BlockMath.Group;
             long bytes = (long)Rows * blocks * BlockBytes;
-            if (_memory is null || _memory.Length < bytes)
-            {
-                _memory?.Free();
-                _memory = new NativeBuffer(bytes, clear: false);
-            }
-
-            Plan plan = new() { Rows = _rows, Target = _memory.Start, Blocks = blocks };
+            Plan plan = new() { Rows = _rows, Target = Room(ref _memory, bytes), Blocks = blocks };
             plan.PartBlocks = Math.Max(1, PartValues / BlockMath.Group / Math.Clamp(Rows, 1, TileRows));
             plan.TileParts = (blocks + plan.PartBlocks - 1) / plan.PartBlocks;
             (_team ?? team).Run((Rows + TileRows - 1) / TileRows * plan.TileParts, &QuantizePart, &plan);
@@ -68,6 +63,40 @@ public sealed unsafe class Activations
         }
 
         return _memory!.Start;
+    }
+
+    /// <summary>The values in tiles of some rows, each tile input by input, as <see cref="MicroKernel"/> reads them fastest.</summary>
+    internal float* Tiles(int height, ThreadTeam team)
+    {
+        if (!_isTiled)
+        {
+            int tiles = (Rows + height - 1) / height;
+            Plan plan = new() { Rows = _rows, Target = Room(ref _tiles, ((long)tiles * height * Inputs + 16) * sizeof(float)), Height = height };
+            (_team ?? team).Run(tiles, &TilePart, &plan);
+            _isTiled = true;
+        }
+
+        return (float*)_tiles!.Start;
+    }
+
+    private static byte* Room(ref NativeBuffer? memory, long bytes)
+    {
+        if (memory is null || memory.Length < bytes)
+        {
+            memory?.Free();
+            memory = new NativeBuffer(bytes, clear: false);
+        }
+
+        return memory.Start;
+    }
+
+    private static void TilePart(void* state, int part)
+    {
+        Plan* plan = (Plan*)state;
+        int height = plan->Height, row = part * height, rest = plan->Rows.Rows - row, inputs = plan->Rows.Columns;
+        PanelPacking.Pack(
+            plan->Rows.Data + row * plan->Rows.RowStride, (nint)plan->Rows.RowStride, 1, Math.Min(height, rest), rest, inputs,
+            (float*)plan->Target + (long)row * inputs, height);
     }
 
     private static void QuantizePart(void* state, int part)
@@ -79,13 +108,14 @@ public sealed unsafe class Activations
         for (; block < end; block++, target += rows * BlockBytes)
         {
             float* scales = (float*)(target + rows * BlockMath.Group), sums = scales + 2 * rows;
-            int* pairs = (int*)(scales + rows);
+            int* pairs = (int*)(scales + rows), offsets = (int*)(sums + rows);
             for (int row = 0; row < rows; row++)
             {
                 float* source = plan->Rows.Data + (first + row) * plan->Rows.RowStride + (long)block * BlockMath.Group;
                 Quantize(source, (sbyte*)target + row * BlockMath.Group, out scales[row], out int low, out int high);
                 pairs[row] = (ushort)low | high << 16;
                 sums[row] = scales[row] * (low + high);
+                offsets[row] = -128 * (low + high);
             }
         }
     }
@@ -135,6 +165,6 @@ public sealed unsafe class Activations
     {
         public MatrixView Rows;
         public byte* Target;
-        public int Blocks, PartBlocks, TileParts;
+        public int Blocks, PartBlocks, TileParts, Height;
     }
 }

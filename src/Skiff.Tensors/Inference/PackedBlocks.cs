@@ -9,11 +9,11 @@ internal static class PackedBlocks
 {
     public static PackedMatrix Of(Tensor weight) => weight.Type switch
     {
-        TensorType.Q4_0 => new PackedBlocks<FourBits, CentredScales<OffsetEight>>(weight),
+        TensorType.Q4_0 => new PackedBlocks<FourBits, OffsetScales<OffsetEight>>(weight),
         TensorType.Q4_1 => new PackedBlocks<FourBits, MinimumScales>(weight),
-        TensorType.Q5_0 => new PackedBlocks<FiveBits, CentredScales<OffsetSixteen>>(weight),
+        TensorType.Q5_0 => new PackedBlocks<FiveBits, OffsetScales<OffsetSixteen>>(weight),
         TensorType.Q5_1 => new PackedBlocks<FiveBits, MinimumScales>(weight),
-        TensorType.Q8_0 => new PackedBlocks<EightBits, CentredScales<OffsetHundredTwentyEight>>(weight),
+        TensorType.Q8_0 => new PackedBlocks<EightBits, PlainScales>(weight),
         TensorType.Q4_K => new PackedBlocks<FourBits, SuperScales>(weight),
         TensorType.Q5_K => new PackedBlocks<FiveBits, SuperScales>(weight),
         TensorType.Q6_K => new PackedBlocks<SixBits, SixteenthScales>(weight),
@@ -61,52 +61,38 @@ internal sealed unsafe class PackedBlocks<TCodes, TScales>(Tensor weight)
         }
     }
 
-    private protected override void Run(Activations x, MatrixView y, ThreadTeam team, Isa isa)
+    private protected override void Prepare(Activations x, ThreadTeam team, PackedPlan* plan)
     {
-        Shares shares = Share(y.Rows, Activations.TileRows, (int)Math.Max(1, CachedBytes / PanelBytes), team);
-        Plan plan = new()
-        {
-            Y = y,
-            X = x.Quantized(team),
-            Weights = Panel(0),
-            PanelBytes = PanelBytes,
-            Blocks = Inputs / BlockMath.Group,
-            Shares = shares,
-        };
-        bool isWide = isa == Isa.Avx512 && Avx512BW.IsSupported && (TCodes.Bits < 8 || AvxVnni.IsSupported);
-        plan.Kernel = isWide ? TCodes.Bits == 8 ? &PanelBytes512.Multiply<TScales> : &PanelProduct512.Multiply<TCodes, TScales>
-            : isa != Isa.Portable ? &PanelProduct256.Multiply<TCodes, TScales> : &PanelProductPortable.Multiply<TCodes, TScales>;
-        team.Run(shares.Parts, &MultiplyPart, &plan);
+        plan->Shares = Share(plan->Y.Rows, Activations.TileRows, (int)Math.Max(1, CachedBytes / PanelBytes), team);
+        plan->Quantized = x.Quantized(team);
+        plan->Blocks = Inputs / BlockMath.Group;
+        plan->Part = &Multiply;
+        bool isWide = plan->Isa == Isa.Avx512 && Avx512BW.IsSupported && (TCodes.Bits < 8 || AvxVnni.IsSupported);
+        plan->Kernel = isWide ? TCodes.Bits == 8 ? &PanelBytes512.Multiply<TScales> : &PanelProduct512.Multiply<TCodes, TScales>
+            : plan->Isa != Isa.Portable ? &PanelProduct256.Multiply<TCodes, TScales> : &PanelProductPortable.Multiply<TCodes, TScales>;
+        plan->RowKernel = isWide && TCodes.Bits < 8 ? &PanelRow512.Multiply<TCodes, TScales> : null;
     }
 
-    private static void MultiplyPart(void* state, int part)
+    private static void Multiply(PackedPlan* plan, int part)
     {
-        Plan* plan = (Plan*)state;
         (int first, int end) = plan->Shares.Range(part);
         // The narrower kernels unpack a block behind the sums.
         float* sums = Scratch.Own(Activations.TileRows * Width + Width * BlockMath.Group / sizeof(float));
         for (int row = 0; row < plan->Y.Rows; row += Activations.TileRows)
         {
-            int rows = Math.Min(Activations.TileRows, plan->Y.Rows - row);
-            byte* x = plan->X + (long)row * plan->Blocks * Activations.BlockBytes;
-            for (int panel = first; panel < end; panel++)
+            int rows = Math.Min(Activations.TileRows, plan->Y.Rows - row), step = rows == 1 && plan->RowKernel is not null ? PanelRow512.Panels : 1;
+            byte* x = plan->Quantized + (long)row * plan->Blocks * Activations.BlockBytes;
+            for (int panel = first; panel < end; panel += step)
             {
+                int panels = Math.Min(step, end - panel), column = panel * Width, columns = Math.Min(Width * panels, plan->Y.Columns - column);
                 byte* codes = plan->Weights + panel * plan->PanelBytes;
-                plan->Kernel(codes, codes + (long)plan->Blocks * CodeBytes, plan->Blocks, x, rows, sums);
-                int column = panel * Width, columns = Math.Min(Width, plan->Y.Columns - column);
+                if (step > 1)
+                    plan->RowKernel(codes, plan->PanelBytes, panels, plan->Blocks, x, sums);
+                else
+                    plan->Kernel(codes, codes + (long)plan->Blocks * CodeBytes, plan->Blocks, x, rows, sums);
                 for (int r = 0; r < rows; r++)
                     new ReadOnlySpan<float>(sums + r * Width, columns).CopyTo(new Span<float>(plan->Y.Data + (row + r) * plan->Y.RowStride + column, columns));
             }
         }
-    }
-
-    private struct Plan
-    {
-        public MatrixView Y;
-        public byte* X, Weights;
-        public long PanelBytes;
-        public int Blocks;
-        public Shares Shares;
-        public delegate*<byte*, byte*, int, byte*, int, float*, void> Kernel;
     }
 }

@@ -58,68 +58,47 @@ internal sealed unsafe class PackedFloats : PackedMatrix
         }
     }
 
-    private protected override void Run(Activations x, MatrixView y, ThreadTeam team, Isa isa)
+    private protected override void Prepare(Activations x, ThreadTeam team, PackedPlan* plan)
     {
-        int height = MicroKernel.Of(isa).Rows;
-        Shares shares = Share(y.Rows, height, BlockPanels, team);
-        Plan plan = new() { X = x.Values, Y = y, Weights = Panel(0), PanelBytes = PanelBytes, Type = Type, Isa = isa, Shares = shares, Steps = Type == TensorType.F32 ? MostSteps : WidenedSteps };
-        if (Inputs == 0)
-        {
-            for (int row = 0; row < y.Rows; row++)
-                new Span<float>(y.Data + row * y.RowStride, y.Columns).Clear();
-            return;
-        }
-
-        if (y.Rows > height)
-        {
-            int tiles = (y.Rows + height - 1) / height;
-            plan.Packed = Scratch.Shared((long)tiles * height * Inputs);
-            team.Run(tiles, &PackPart, &plan);
-        }
-
-        team.Run(shares.Parts, &MultiplyPart, &plan);
+        int height = MicroKernel.Of(plan->Isa).Rows;
+        plan->Shares = Share(plan->Y.Rows, height, BlockPanels, team);
+        (plan->X, plan->Type) = (x.Values, Type);
+        plan->Part = &Multiply;
+        plan->Tiles = plan->Y.Rows > height ? x.Tiles(height, team) : null;
     }
 
-    private static void PackPart(void* state, int part)
+    private static void Multiply(PackedPlan* plan, int part)
     {
-        Plan* plan = (Plan*)state;
-        int height = MicroKernel.Of(plan->Isa).Rows, row = part * height, rest = plan->X.Rows - row, inputs = plan->X.Columns;
-        PanelPacking.Pack(plan->X.Data + row * plan->X.RowStride, (nint)plan->X.RowStride, 1, Math.Min(height, rest), rest, inputs, plan->Packed + (long)row * inputs, height);
-    }
-
-    private static void MultiplyPart(void* state, int part)
-    {
-        Plan* plan = (Plan*)state;
         (int first, int end) = plan->Shares.Range(part);
-        int inputs = plan->X.Columns, height = MicroKernel.Of(plan->Isa).Rows;
+        int inputs = plan->X.Columns, height = MicroKernel.Of(plan->Isa).Rows, steps = plan->Type == TensorType.F32 ? MostSteps : WidenedSteps;
         float* room = Scratch.Own(WidenedSteps * Width + height * Width);
-        if (plan->Packed is null)
+        if (plan->Tiles is null)
         {
             // Few rows: one stream through the weights.
             for (int panel = first; panel < end; panel++)
-                for (int step = 0; step < inputs; step += plan->Steps)
+                for (int step = 0; step < inputs; step += steps)
                     Block(plan, panel, step, 0, plan->Y.Rows, room);
             return;
         }
 
         for (int row = 0; row < plan->Y.Rows; row += BlockRows)
-            for (int step = 0; step < inputs; step += plan->Steps)
+            for (int step = 0; step < inputs; step += steps)
                 for (int panel = first; panel < end; panel++)
                     Block(plan, panel, step, row, Math.Min(BlockRows, plan->Y.Rows - row), room);
     }
 
-    // Steps of one panel for some rows;
-    private static void Block(Plan* plan, int panel, int step, int row, int rows, float* room)
+    // Steps of one panel for some rows.
+    private static void Block(PackedPlan* plan, int panel, int step, int row, int rows, float* room)
     {
         MicroKernel kernel = MicroKernel.Of(plan->Isa);
-        int length = Math.Min(plan->Steps, plan->X.Columns - step), columns = Math.Min(Width, plan->Y.Columns - panel * Width), height = kernel.Rows;
+        int length = Math.Min(plan->Type == TensorType.F32 ? MostSteps : WidenedSteps, plan->X.Columns - step), columns = Math.Min(Width, plan->Y.Columns - panel * Width), height = kernel.Rows;
         float* weights = Widened(plan, panel, step, length, room), tile = room + WidenedSteps * Width;
         nint xRow = (nint)plan->X.RowStride, yRow = (nint)plan->Y.RowStride;
         for (int r = 0; r < rows; r += height)
         {
             int count = Math.Min(height, rows - r);
-            bool isPacked = plan->Packed is not null;
-            float* x = isPacked ? plan->Packed + (long)(row + r) * plan->X.Columns + (long)step * height : plan->X.Data + (row + r) * xRow + step, y = plan->Y.Data + (row + r) * yRow + panel * Width;
+            bool isPacked = plan->Tiles is not null;
+            float* x = isPacked ? plan->Tiles + (long)(row + r) * plan->X.Columns + (long)step * height : plan->X.Data + (row + r) * xRow + step, y = plan->Y.Data + (row + r) * yRow + panel * Width;
             (nint along, nint next) = isPacked ? (1, height) : (xRow, 1);
             for (int column = 0; column < columns; column += kernel.Columns)
             {
@@ -138,7 +117,7 @@ internal sealed unsafe class PackedFloats : PackedMatrix
         }
     }
 
-    private static float* Widened(Plan* plan, int panel, int step, int length, float* room)
+    private static float* Widened(PackedPlan* plan, int panel, int step, int length, float* room)
     {
         byte* source = plan->Weights + panel * plan->PanelBytes;
         if (plan->Type == TensorType.F32)
@@ -171,17 +150,5 @@ internal sealed unsafe class PackedFloats : PackedMatrix
             Sixteen.BFloats(source).Store(target);
             Sixteen.BFloats(source + 32).Store(target + 16);
         }
-    }
-
-    private struct Plan
-    {
-        public MatrixView X, Y;
-        public byte* Weights;
-        public float* Packed;
-        public long PanelBytes;
-        public TensorType Type;
-        public Isa Isa;
-        public Shares Shares;
-        public int Steps;
     }
 }

@@ -19,15 +19,15 @@ public abstract unsafe class PackedMatrix
     // Parts per thread at most: a thread that is held back leaves few of them to the others.
     private const int MostParts = 16;
 
-    private readonly NativeBuffer _memory;
     private readonly bool[] _isDamaged;
+    private NativeBuffer? _memory;
+    private byte* _panels;
     private int[] _damaged = [];
 
     private protected PackedMatrix(int outputs, int inputs, TensorType type, int panelOutputs, long panelBytes)
     {
         (Outputs, Inputs, Type, PanelOutputs, PanelBytes) = (outputs, inputs, type, panelOutputs, panelBytes);
         Panels = (outputs + panelOutputs - 1) / panelOutputs;
-        _memory = new NativeBuffer(Panels * panelBytes, clear: false);
         _isDamaged = new bool[outputs];
     }
 
@@ -41,7 +41,7 @@ public abstract unsafe class PackedMatrix
     public TensorType Type { get; }
 
     /// <summary>Bytes of native memory: those of the tensor, and what fills up the last panel.</summary>
-    public long ByteLength => _memory.Length;
+    public long ByteLength => Panels * PanelBytes;
 
     private protected int PanelOutputs { get; }
 
@@ -52,14 +52,18 @@ public abstract unsafe class PackedMatrix
     /// <summary>Lays out a matrix; types that are neither float types of at most 32 bits nor quantized become single precision.</summary>
     /// <param name="weight">[N, K].</param>
     /// <param name="team">Threads to share the work; the process's own when null.</param>
-    /// <exception cref="ArgumentException">The tensor is no matrix.</exception>
-    public static PackedMatrix Pack(Tensor weight, ThreadTeam? team = null)
+    /// <exception cref="ArgumentException">The tensor is no matrix, or has no inputs.</exception>
+    public static PackedMatrix Pack(Tensor weight, ThreadTeam? team = null) => Pack(weight, team ?? ThreadTeam.Default, new PanelArena(0));
+
+    /// <summary>The same in memory that several matrices share.</summary>
+    internal static PackedMatrix Pack(Tensor weight, ThreadTeam team, PanelArena arena)
     {
         ArgumentNullException.ThrowIfNull(weight);
-        if (weight.Shape.Count != 2)
-            throw new ArgumentException($"{weight} is no matrix", nameof(weight));
+        if (weight.Shape.Count != 2 || weight.Columns == 0)
+            throw new ArgumentException($"{weight} is no matrix with inputs", nameof(weight));
         PackedMatrix packed = weight.Type.IsQuantized() ? PackedBlocks.Of(weight) : PackedFloats.Of(weight);
-        (team ?? ThreadTeam.Default).Run(packed.Panels, panel => packed.Fill(weight, panel, packed.Panel(panel), packed._isDamaged));
+        packed._panels = arena.Take(packed.ByteLength, out packed._memory);
+        team.Run(packed.Panels, panel => packed.Fill(weight, panel, packed.Panel(panel), packed._isDamaged));
         packed._damaged = [.. Enumerable.Range(0, packed.Outputs).Where(output => packed._isDamaged[output])];
         GC.KeepAlive(weight);
         return packed;
@@ -72,33 +76,77 @@ public abstract unsafe class PackedMatrix
     /// <exception cref="ArgumentException">Sizes do not match, or the values of a row of y lie apart.</exception>
     public void Multiply(Activations x, MatrixView y, ThreadTeam? team = null) => Multiply(x, y, team ?? ThreadTeam.Default, IsaChoice.Current);
 
-    internal void Multiply(Activations x, MatrixView y, ThreadTeam team, Isa isa)
+    internal void Multiply(Activations x, MatrixView y, ThreadTeam team, Isa isa) => Multiply(x, [this], y, team, isa);
+
+    /// <summary>The results of several matrices side by side, in one run: threads wait for each other once.</summary>
+    /// <param name="x">M rows of K values.</param>
+    /// <param name="matrices">N1, N2, ... outputs of the same K inputs, of any types.</param>
+    /// <param name="y">[M, N1 + N2 + ...], rows may be apart; overwritten. Must not overlap x.</param>
+    /// <param name="team">Threads to share the work; the process's own when null.</param>
+    /// <exception cref="ArgumentException">Sizes do not match, or the values of a row of y lie apart.</exception>
+    public static void Multiply(Activations x, ReadOnlySpan<PackedMatrix> matrices, MatrixView y, ThreadTeam? team = null) =>
+        Multiply(x, matrices, y, team ?? ThreadTeam.Default, IsaChoice.Current);
+
+    private static void Multiply(Activations x, ReadOnlySpan<PackedMatrix> matrices, MatrixView y, ThreadTeam team, Isa isa)
     {
         ArgumentNullException.ThrowIfNull(x);
-        if (x.Inputs != Inputs || y.Rows != x.Rows || y.Columns != Outputs || (y.ColumnStride != 1 && y.Columns > 1))
-            throw new ArgumentException($"[{x.Rows}, {x.Inputs}] times [{Outputs}, {Inputs}] transposed is not [{y.Rows}, {y.Columns}], or values of its rows lie apart", nameof(y));
+        int outputs = 0;
+        foreach (PackedMatrix matrix in matrices)
+        {
+            outputs = checked(outputs + matrix.Outputs);
+            if (x.Inputs != matrix.Inputs)
+                throw new ArgumentException($"[{x.Rows}, {x.Inputs}] does not go with the transposed of [{matrix.Outputs}, {matrix.Inputs}]", nameof(matrices));
+        }
+
+        if (y.Rows != x.Rows || y.Columns != outputs || (y.ColumnStride != 1 && y.Columns > 1))
+            throw new ArgumentException($"[{x.Rows}, {x.Inputs}] times [{outputs}, {x.Inputs}] transposed is not [{y.Rows}, {y.Columns}], or values of its rows lie apart", nameof(y));
         if (y.Rows == 0 || y.Columns == 0)
             return;
-        Run(x, y, team, isa);
-        foreach (int output in _damaged)
-            for (int row = 0; row < y.Rows; row++)
-                y.Data[row * y.RowStride + output] = float.NaN;
-        GC.KeepAlive(this);
+        PackedPlan* plans = stackalloc PackedPlan[matrices.Length];
+        int parts = 0, column = 0;
+        for (int i = 0; i < matrices.Length; i++)
+        {
+            PackedMatrix matrix = matrices[i];
+            plans[i] = new PackedPlan { Y = y.Block(0, y.Rows, column, matrix.Outputs), Isa = isa, Weights = matrix.Panel(0), PanelBytes = matrix.PanelBytes };
+            matrix.Prepare(x, team, plans + i);
+            parts += plans[i].Shares.Parts;
+            column += matrix.Outputs;
+        }
+
+        team.Run(parts, &Part, plans);
+        for (int i = 0; i < matrices.Length; i++)
+        {
+            MatrixView own = plans[i].Y;
+            foreach (int output in matrices[i]._damaged)
+                for (int row = 0; row < own.Rows; row++)
+                    own.Data[row * own.RowStride + output] = float.NaN;
+            GC.KeepAlive(matrices[i]);
+        }
+
         GC.KeepAlive(x);
     }
 
-    private protected abstract void Run(Activations x, MatrixView y, ThreadTeam team, Isa isa);
+    private static void Part(void* state, int part)
+    {
+        PackedPlan* plan = (PackedPlan*)state;
+        for (; part >= plan->Shares.Parts; plan++)
+            part -= plan->Shares.Parts;
+        plan->Part(plan, part);
+    }
+
+    // Says how the product is shared out and who computes a part.
+    private protected abstract void Prepare(Activations x, ThreadTeam team, PackedPlan* plan);
 
     // Writes one panel; what lies behind the last output is zero.
     private protected abstract void Fill(Tensor weight, int panel, byte* target, bool[] isDamaged);
 
-    private protected byte* Panel(int panel) => _memory.Start + panel * PanelBytes;
+    private protected byte* Panel(int panel) => _panels + panel * PanelBytes;
 
     /// <summary>
     /// How the panels are shared out: up to <paramref name="tileRows"/> rows read the weights once, each thread a stretch of memory far from
     /// the others'; where weights serve more rows, a part has <paramref name="cachedPanels"/> panels, which stay in the caches.
     /// </summary>
-    private protected Shares Share(int rows, int tileRows, int cachedPanels, ThreadTeam team)
+    private protected PanelShares Share(int rows, int tileRows, int cachedPanels, ThreadTeam team)
     {
         long bytes = Panels * PanelBytes;
         bool isSmall = bytes * rows < SmallestShared;
@@ -107,18 +155,6 @@ public abstract unsafe class PackedMatrix
             parts = Math.Max(parts, team.Threads);
         parts = Math.Min(parts, Panels);
         int lanes = Math.Min(team.Threads, parts);
-        return new Shares(Panels, (parts + lanes - 1) / lanes * lanes, lanes);
-    }
-
-    /// <summary>Which panels a part covers. Parts that follow each other lie in different lanes, each a stretch of memory of its own.</summary>
-    private protected readonly struct Shares(int panels, int parts, int lanes)
-    {
-        public int Parts => parts;
-
-        public (int First, int End) Range(int part)
-        {
-            long place = part % lanes * (parts / lanes) + part / lanes;
-            return ((int)(place * panels / parts), (int)((place + 1) * panels / parts));
-        }
+        return new PanelShares(Panels, (parts + lanes - 1) / lanes * lanes, lanes);
     }
 }

@@ -46,8 +46,20 @@ internal static unsafe class PanelBytes512
         {
             if (TRows.Value > 1)
                 PanelProduct512.Ahead<EightBits>(codes, records);
-            Vector256<int> a0 = default, a1 = default, a2 = default, a3 = default, a4 = default, a5 = default;
-            Vector256<int> b0 = default, b1 = default, b2 = default, b3 = default, b4 = default, b5 = default;
+            // What the codes have too much is taken off before they come.
+            int* offsets = (int*)factors + 3 * rows;
+            Vector256<int> a0 = Vector256.Create(offsets[0]), b0 = a0, a1 = default, b1 = default, a2 = default, b2 = default;
+            Vector256<int> a3 = default, b3 = default, a4 = default, b4 = default, a5 = default, b5 = default;
+            if (TRows.Value > 1)
+                a1 = b1 = Vector256.Create(offsets[1]);
+            if (TRows.Value > 2)
+                a2 = b2 = Vector256.Create(offsets[2]);
+            if (TRows.Value > 3)
+                a3 = b3 = Vector256.Create(offsets[3]);
+            if (TRows.Value > 4)
+                a4 = b4 = Vector256.Create(offsets[4]);
+            if (TRows.Value > 5)
+                a5 = b5 = Vector256.Create(offsets[5]);
             for (nint g = 0; g < BlockMath.Group; g += 4, codes += 64)
             {
                 Vector256<byte> low = Vector256.Load(codes), high = Vector256.Load(codes + 32);
@@ -94,19 +106,18 @@ internal static unsafe class PanelBytes512
             }
 
             Vector512<float> scale = TScales.Scale(records, 0);
-            Vector512<short> correction = TScales.Correction(records, 0);
             records += TScales.Bytes;
-            Add(sums, a0, b0, scale, correction, factors, rows);
+            Add(sums, a0, b0, scale, factors);
             if (TRows.Value > 1)
-                Add(sums + 16, a1, b1, scale, correction, factors + 1, rows);
+                Add(sums + 16, a1, b1, scale, factors + 1);
             if (TRows.Value > 2)
-                Add(sums + 32, a2, b2, scale, correction, factors + 2, rows);
+                Add(sums + 32, a2, b2, scale, factors + 2);
             if (TRows.Value > 3)
-                Add(sums + 48, a3, b3, scale, correction, factors + 3, rows);
+                Add(sums + 48, a3, b3, scale, factors + 3);
             if (TRows.Value > 4)
-                Add(sums + 64, a4, b4, scale, correction, factors + 4, rows);
+                Add(sums + 64, a4, b4, scale, factors + 4);
             if (TRows.Value > 5)
-                Add(sums + 80, a5, b5, scale, correction, factors + 5, rows);
+                Add(sums + 80, a5, b5, scale, factors + 5);
             q += next;
             factors = (float*)((byte*)factors + next);
         }
@@ -117,9 +128,9 @@ internal static unsafe class PanelBytes512
 
     // The sums lie in the first-level cache: the sixteen registers that the instruction can name are all taken.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(float* sum, Vector256<int> low, Vector256<int> high, Vector512<float> scale, Vector512<short> correction, float* factor, nint pairs)
+    private static void Add(float* sum, Vector256<int> low, Vector256<int> high, Vector512<float> scale, float* factor)
     {
-        Vector512<int> dot = low.ToVector512Unsafe().WithUpper(high) - Avx512BW.MultiplyAddAdjacent(Vector512.Create(*(int*)(factor + pairs)).AsInt16(), correction);
+        Vector512<int> dot = low.ToVector512Unsafe().WithUpper(high);
         Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(dot), scale * Vector512.Create(*factor), Vector512.Load(sum)).Store(sum);
     }
 }

@@ -37,10 +37,10 @@ internal static unsafe class PanelProduct256
                 {
                     byte* q = x + row * BlockMath.Group;
                     Vector256<int> dot = TCodes.Bits == 8 ? Signed(weights, q) : Unsigned<TCodes, TScales>(weights, q, first, second);
-                    if (TScales.IsCentred && TCodes.Bits < 8)
+                    if (TScales.HasHalves)
                         dot -= Avx2.MultiplyAddAdjacent(Vector256.Create(*(int*)(factors + rows + row)).AsInt16(), correction);
                     Vector256<float> total = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(dot), scale * Vector256.Create(factors[row]), Vector256.Load(sum));
-                    if (!TScales.IsCentred)
+                    if (TScales.HasMinimum)
                         total = Vector256.FusedMultiplyAdd(minimum, Vector256.Create(factors[2 * rows + row]), total);
                     total.Store(sum);
                 }

@@ -73,9 +73,20 @@ internal static unsafe class PanelProduct512
         where TCodes : struct, IPanelCodes
         where TScales : struct, IPanelScales
     {
-        Vector512<short> ones = Vector512<short>.One;
         Vector512<short> p0 = Pairs(w0, q), p1 = Pairs(w1, q + 4), p2 = Pairs(w2, q + 8), p3 = Pairs(w3, q + 12);
         Vector512<short> p4 = Pairs(w4, q + 16), p5 = Pairs(w5, q + 20), p6 = Pairs(w6, q + 24), p7 = Pairs(w7, q + 28);
+        return Add<TCodes, TScales>(p0, p1, p2, p3, p4, p5, p6, p7, scale, minimum, first, second, correction, factors, pairs, sum);
+    }
+
+    /// <summary>The eight sums of pairs of a block, joined and added to a row's.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Add<TCodes, TScales>(
+        Vector512<short> p0, Vector512<short> p1, Vector512<short> p2, Vector512<short> p3, Vector512<short> p4, Vector512<short> p5, Vector512<short> p6, Vector512<short> p7,
+        Vector512<float> scale, Vector512<float> minimum, Vector512<short> first, Vector512<short> second, Vector512<short> correction, float* factors, nint pairs, Vector512<float> sum)
+        where TCodes : struct, IPanelCodes
+        where TScales : struct, IPanelScales
+    {
+        Vector512<short> ones = Vector512<short>.One;
         Vector512<int> dot;
         if (TScales.HasHalves)
         {
@@ -91,10 +102,10 @@ internal static unsafe class PanelProduct512
             dot = Avx512BW.MultiplyAddAdjacent(p0 + p1 + (p2 + p3) + (p4 + p5 + (p6 + p7)), ones);
         }
 
-        if (TScales.IsCentred)
+        if (TScales.HasHalves)
             dot -= Avx512BW.MultiplyAddAdjacent(Vector512.Create(*(int*)(factors + pairs)).AsInt16(), correction);
         sum = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(dot), scale * Vector512.Create(*factors), sum);
-        return TScales.IsCentred ? sum : Vector512.FusedMultiplyAdd(minimum, Vector512.Create(factors[2 * pairs]), sum);
+        return TScales.HasMinimum ? Vector512.FusedMultiplyAdd(minimum, Vector512.Create(factors[2 * pairs]), sum) : sum;
     }
 
     /// <summary>Asks memory for a block; only a hint, so an address outside does no harm.</summary>

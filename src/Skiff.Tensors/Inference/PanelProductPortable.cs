@@ -40,7 +40,7 @@ internal static unsafe class PanelProductPortable
                     byte* q = x + row * BlockMath.Group;
                     Vector128<int> one = Dot<TCodes>(unpacked + 16 * quarter, q), two = Dot<TCodes>(unpacked + 256 + 16 * quarter, q + 16);
                     Vector128<int> dot = TScales.HasHalves ? one * first + two * second : one + two;
-                    if (TScales.IsCentred && TCodes.Bits < 8)
+                    if (TScales.HasHalves)
                     {
                         int both = *(int*)(factors + rows + row);
                         dot -= low * (short)both + high * (both >> 16);
@@ -48,7 +48,7 @@ internal static unsafe class PanelProductPortable
 
                     float* sum = sums + 16 * row + 4 * quarter;
                     Vector128<float> total = Vector128.MultiplyAddEstimate(Vector128.ConvertToSingle(dot), scale * factors[row], Vector128.Load(sum));
-                    if (!TScales.IsCentred)
+                    if (TScales.HasMinimum)
                         total = Vector128.MultiplyAddEstimate(minimum, Vector128.Create(factors[2 * rows + row]), total);
                     total.Store(sum);
                 }

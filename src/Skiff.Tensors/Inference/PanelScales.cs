@@ -17,10 +17,10 @@ internal unsafe interface IPanelScales
     /// <summary>Bytes of a record.</summary>
     static abstract int Bytes { get; }
 
-    /// <summary>Whether codes have an offset (or, if not, a minimum).</summary>
-    static abstract bool IsCentred { get; }
+    /// <summary>Whether there is a minimum.</summary>
+    static abstract bool HasMinimum { get; }
 
-    /// <summary>Whether the halves of a block have whole-number scales of their own.</summary>
+    /// <summary>Whether the halves of a block have whole-number scales of their own, and with them a correction for the codes' offset.</summary>
     static abstract bool HasHalves { get; }
 
     static abstract Vector512<float> Scale(byte* record, int block);
@@ -34,15 +34,14 @@ internal unsafe interface IPanelScales
     static abstract Vector512<short> Correction(byte* record, int block);
 }
 
-/// <summary>Q4_0, Q5_0 and Q8_0: a half-precision scale; <typeparamref name="TOffset"/> is what is taken from each code.</summary>
-internal readonly unsafe struct CentredScales<TOffset> : IPanelScales
-    where TOffset : struct, IRowCount
+/// <summary>Q8_0: a half-precision scale; the codes' offset of 128 is the kernels' matter.</summary>
+internal readonly unsafe struct PlainScales : IPanelScales
 {
     public static int Blocks => 1;
 
     public static int Bytes => 32;
 
-    public static bool IsCentred => true;
+    public static bool HasMinimum => false;
 
     public static bool HasHalves => false;
 
@@ -55,8 +54,32 @@ internal readonly unsafe struct CentredScales<TOffset> : IPanelScales
 
     public static Vector512<short> Second(byte* record, int block) => default;
 
+    public static Vector512<short> Correction(byte* record, int block) => default;
+}
+
+/// <summary>Q4_0 and Q5_0: a half-precision scale; <typeparamref name="TOffset"/> is what is taken from each code, which makes a minimum.</summary>
+internal readonly unsafe struct OffsetScales<TOffset> : IPanelScales
+    where TOffset : struct, IRowCount
+{
+    public static int Blocks => 1;
+
+    public static int Bytes => 32;
+
+    public static bool HasMinimum => true;
+
+    public static bool HasHalves => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<short> Correction(byte* record, int block) => Vector512.Create((short)TOffset.Value);
+    public static Vector512<float> Scale(byte* record, int block) => Sixteen.Halves(record);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Minimum(byte* record, int block) => Sixteen.Halves(record) * Vector512.Create(-(float)TOffset.Value);
+
+    public static Vector512<short> First(byte* record, int block) => default;
+
+    public static Vector512<short> Second(byte* record, int block) => default;
+
+    public static Vector512<short> Correction(byte* record, int block) => default;
 }
 
 /// <summary>Q4_1 and Q5_1: half-precision scale and minimum.</summary>
@@ -66,7 +89,7 @@ internal readonly unsafe struct MinimumScales : IPanelScales
 
     public static int Bytes => 64;
 
-    public static bool IsCentred => false;
+    public static bool HasMinimum => true;
 
     public static bool HasHalves => false;
 
@@ -93,7 +116,7 @@ internal readonly unsafe struct SuperScales : IPanelScales
 
     public static int Bytes => 256;
 
-    public static bool IsCentred => false;
+    public static bool HasMinimum => true;
 
     public static bool HasHalves => false;
 
@@ -126,7 +149,7 @@ internal readonly unsafe struct SixteenthScales : IPanelScales
 
     public static int Bytes => 288;
 
-    public static bool IsCentred => true;
+    public static bool HasMinimum => false;
 
     public static bool HasHalves => true;
 
@@ -165,11 +188,6 @@ internal readonly struct OffsetEight : IRowCount
 internal readonly struct OffsetSixteen : IRowCount
 {
     public static int Value => 16;
-}
-
-internal readonly struct OffsetHundredTwentyEight : IRowCount
-{
-    public static int Value => 128;
 }
 
 /// <summary>Sixteen small numbers to 32 bits each.</summary>

@@ -67,6 +67,32 @@ public sealed unsafe class PackedMatrixTests : IDisposable
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(40)]
+    public void SeveralMatricesInOneRunGiveWhatTheyGiveAlone(int rows)
+    {
+        Random random = new(6);
+        PackedMatrix[] matrices = [.. s_types.Select((type, i) => PackedMatrix.Pack(Weight(random, type, 30 + 97 * i, 512), _three))];
+        Tensor x = Values(random, rows, 512), y = Tensor.Allocate(TensorType.F32, rows, matrices.Sum(matrix => matrix.Outputs));
+        y.Floats().Fill(float.NaN);
+        Activations activations = new();
+        activations.Set(MatrixView.Of(x), _three);
+        PackedMatrix.Multiply(activations, matrices, MatrixView.Of(y), _three);
+        int column = 0;
+        foreach (PackedMatrix matrix in matrices)
+        {
+            float[] alone = Product(matrix, x, _one, IsaChoice.Current);
+            for (int row = 0; row < rows; row++)
+                Assert.True(alone.AsSpan(row * matrix.Outputs, matrix.Outputs).SequenceEqual(y.Floats().Slice(row * y.Columns + column, matrix.Outputs)), $"{matrix.Type}, row {row}");
+            column += matrix.Outputs;
+        }
+
+        Assert.Throws<ArgumentException>(() => PackedMatrix.Multiply(activations, matrices.AsSpan(1), MatrixView.Of(y), _three));
+        GC.KeepAlive(x);
+    }
+
+    [Theory]
     [MemberData(nameof(TypesAndPaths))]
     public void ExtremeCodesAndScalesStayExact(TensorType type, string path)
     {
@@ -182,6 +208,7 @@ public sealed unsafe class PackedMatrixTests : IDisposable
         Assert.Throws<ArgumentException>(() => packed.Multiply(activations, MatrixView.Of(y).Block(0, 3, 0, 7)));
         Assert.Throws<ArgumentException>(() => packed.Multiply(activations, new MatrixView(null, 3, 8, 1, 3)));
         Assert.Throws<ArgumentException>(() => PackedMatrix.Pack(Tensor.Allocate(TensorType.F32, 8)));
+        Assert.Throws<ArgumentException>(() => PackedMatrix.Pack(Tensor.Allocate(TensorType.F32, 8, 0)));
         activations.Set(MatrixView.Of(x).Block(0, 3, 0, 32));
         Assert.Throws<ArgumentException>(() => packed.Multiply(activations, MatrixView.Of(y)));
         activations.Set(MatrixView.Of(x).Block(0, 0, 0, 64));
