@@ -1,22 +1,9 @@
 // Skiff and llama.cpp side by side on the same GGUF files, in interleaved runs. See README.md.
-import {spawnSync} from "node:child_process";
 import {existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync} from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import {fileURLToPath} from "node:url";
 import {parseArgs} from "node:util";
-
-const version = "3.22.1";
-const here = path.dirname(fileURLToPath(import.meta.url)), root = path.resolve(here, "../..");
-const packages = path.join(root, "artifacts/peers"), models = path.join(packages, "models");
-const platform = {
-    "linux-x64": "linux-x64", "linux-arm64": "linux-arm64", "darwin-arm64": "mac-arm64-metal", "darwin-x64": "mac-x64", "win32-x64": "win-x64", "win32-arm64": "win-arm64",
-}[`${process.platform}-${process.arch}`];
-
-const fail = problem => {
-    console.error(`compare: ${problem}`);
-    process.exit(1);
-};
+import {binaries, fail, here, install, models, packages, platform, root, run, version} from "./peers.mjs";
 
 let flags;
 try {
@@ -47,31 +34,6 @@ const batch = 512;
 
 function whole(name, text) {
     return /^[1-9]\d*$/.test(text) ? Number(text) : fail(`--${name} takes a whole number from 1, not '${text}'`);
-}
-
-function run(program, args, options = {}) {
-    const {stdout, stderr, status, error} = spawnSync(program, args, {encoding: "utf8", maxBuffer: 1 << 26, shell: process.platform === "win32", ...options});
-    if (error || status !== 0)
-        fail(`${program} ${args.join(" ")}: ${error?.message ?? `exit code ${status}\n${stderr}${stdout}`}`);
-    return stdout;
-}
-
-function install() {
-    const manifest = path.join(packages, "node_modules/node-llama-cpp/package.json");
-    if (!platform)
-        fail(`node-llama-cpp has no prebuilt binary for ${process.platform}-${process.arch}; build llama.cpp and name its program with --llama-bench`);
-    if (!existsSync(manifest) || JSON.parse(readFileSync(manifest, "utf8")).version !== version || !existsSync(binaries())) {
-        console.error(`installing node-llama-cpp ${version} into ${path.relative(process.cwd(), packages) || "."} ...`);
-        mkdirSync(packages, {recursive: true});
-        // The binaries for graphics cards are optional and large, and the install script would look for a build.
-        run("npm", ["install", "--prefix", packages, "--omit=optional", "--ignore-scripts", "--no-audit", "--no-fund", `node-llama-cpp@${version}`, `@node-llama-cpp/${platform}@${version}`]);
-        if (!existsSync(binaries()))
-            fail(`npm brought no prebuilt binary (${binaries()} is absent); build llama.cpp and name its program with --llama-bench`);
-    }
-}
-
-function binaries() {
-    return path.join(packages, "node_modules/@node-llama-cpp", platform, "bins");
 }
 
 function processor() {
@@ -152,7 +114,7 @@ function compare(file, shape, type) {
 }
 
 if (!flags["llama-bench"])
-    install();
+    install("; build llama.cpp and name its program with --llama-bench");
 tellPeer();
 mkdirSync(models, {recursive: true});
 console.log(`${threads} threads, ${rounds} interleaved rounds: median (least..greatest); read: GB/s measured between Skiff's runs\n`);

@@ -74,6 +74,7 @@ internal sealed class BenchPrinter
         ("model_n_params", _model.Config.ParameterCount),
         ("n_batch", f.Test.NBatch),
         ("n_threads", f.Test.NThreads),
+        ("isa", IsaChoice.NameOf(IsaChoice.Current)),
         ("type_k", f.TypeK.Name()),
         ("type_v", f.TypeV.Name()),
         ("n_prompt", f.Test.NPrompt),

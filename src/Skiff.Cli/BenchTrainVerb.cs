@@ -27,7 +27,7 @@ internal static class BenchTrainVerb
             if (result.Parent is CommandResult bench && bench.Children.FirstOrDefault(c => c.Tokens.Count > 0 && c is not CommandResult) is { } stray)
                 result.AddError($"'{stray.Tokens[0].Value}' stands before 'train', which takes no model");
         });
-        return verb.Runs((parse, stop) =>
+        return verb.Computes((parse, stop) =>
         {
             int sequences = parse.GetValue(batch) ?? 32, times = parse.GetValue(rounds) ?? 9;
             if (sequences < 1 || times < 1)
@@ -55,7 +55,7 @@ internal static class BenchTrainVerb
             else
                 WriteTables(parse.InvocationConfiguration.Output, peaks, products, steps);
             return Program.Success;
-        });
+        }, loadsModel: false);
     }
 
     private static void WriteJson(TextWriter output, List<double> peaks, List<ProductFigures> products, List<StepFigures> steps) => Output.Json(output, json =>

@@ -35,7 +35,7 @@ internal static class BenchVerb
         foreach (Option option in new Option[] { prompts, generations, depths, threads, batch, repetitions, type, form })
             verb.Options.Add(option);
         verb.Add(BenchTrainVerb.Create());
-        return verb.Runs((parse, stop) =>
+        return verb.Computes((parse, stop) =>
         {
             IReadOnlyList<ThroughputTest> tests = ThroughputTest.Combine(
                 Given(prompts, 512), Given(generations, 128), Given(depths, 0), Given(threads, ThreadTeam.Default.Threads), parse.GetValue(batch) ?? 2048);

@@ -56,6 +56,22 @@ internal static class Flags
         },
     };
 
+    /// <summary>An optional number of bytes, with K, M or G for powers of 1,024; null where it is not given.</summary>
+    public static Option<long?> Bytes(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SIZE",
+        CustomParser = result =>
+        {
+            string text = Value(result);
+            int power = text.Length == 0 ? 0 : "KMG".IndexOf(char.ToUpperInvariant(text[^1]), StringComparison.Ordinal) + 1;
+            string digits = power > 0 ? text[..^1] : text;
+            if (long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number is > 0 and <= 1L << 32)
+                return number << (10 * power);
+            return Refuse<long>(result, name, "a size such as 800M or 4G");
+        },
+    };
+
     private static string Value(ArgumentResult result) => result.Tokens[^1].Value;
 
     private static T? Refuse<T>(ArgumentResult result, string name, string wanted)

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Skiff.Inference;
+using Skiff.Tensors;
 
 namespace Skiff.Cli;
 
@@ -15,6 +16,7 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
     private readonly List<GeneratedToken> _tokens = [];
     private double _loaded;
     private double _first;
+    private double _firstSinceStart;
 
     public required string Prompt { get; init; }
 
@@ -66,6 +68,8 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
             json.WriteNumber("seed", Seed);
             json.Figure("load_seconds", _loaded);
             json.Figure("prompt_seconds", _first - _loaded);
+            json.Figure("first_token_seconds", _firstSinceStart);
+            json.WriteNumber("peak_rss_bytes", ProcessMemory.Peak);
             json.Figure("tokens_per_second", TokensPerSecond);
         });
     }
@@ -79,7 +83,12 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
         foreach (GeneratedToken token in tokens)
         {
             if (_tokens.Count == 0)
+            {
                 _first = watch.Elapsed.TotalSeconds;
+                using Process self = Process.GetCurrentProcess();
+                _firstSinceStart = (DateTime.Now - self.StartTime).TotalSeconds;
+            }
+
             _tokens.Add(token);
             _text.Append(token.Text);
             if (!show)

@@ -32,7 +32,7 @@ internal static class GenerateVerb
         foreach (Option option in flags.All)
             verb.Options.Add(option);
         verb.Validators.Add(flags.Check);
-        return verb.Runs((parse, stop) => Run(parse, flags, stop));
+        return verb.Computes((parse, stop) => Run(parse, flags, stop));
     }
 
     private static int Run(ParseResult parse, Flagset flags, CancellationToken stop)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Skiff.Inference;
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -27,27 +28,61 @@ internal static class QuantizeVerb
             },
         };
         Option<string?> tokenizer = Flags.Text("--tokenizer", "PATH", "A tokenizer that is not the model's own.");
+        Option<string?> text = Flags.Text("--imatrix-text", "FILE", "A text, .txt or .jsonl, also .gz, of the kind the model is for: weights whose inputs are larger on it are rounded more carefully.");
+        Option<string?> saved = Flags.Text("--imatrix", "FILE", "The same from an importance matrix that --imatrix-out or llama.cpp's llama-imatrix wrote for this model.");
+        Option<string?> kept = Flags.Text("--imatrix-out", "FILE", "With --imatrix-text: keep the importance matrix, a .gguf file that llama.cpp takes too.");
         Verb verb = new("quantize", "Write a model as a GGUF file with llama.cpp's mixtures of number types.")
         {
             Examples =
             [
                 "skiff quantize my-model my-model-q4_k_m.gguf --type q4_k_m",
+                "skiff quantize my-model my-model-q4_0.gguf --type q4_0 --imatrix-text sample.txt --imatrix-out my-model-imatrix.gguf",
                 "skiff quantize zoo:smollm2-135m smollm2.gguf --type q8_0",
             ],
         };
         verb.Arguments.Add(model);
         verb.Arguments.Add(output);
-        verb.Options.Add(type);
-        verb.Options.Add(tokenizer);
-        return verb.Runs((parse, stop) =>
+        foreach (Option option in new Option[] { type, text, saved, kept, tokenizer })
+            verb.Options.Add(option);
+        verb.Validators.Add(result =>
+        {
+            if (result.GetValue(text) is not null && result.GetValue(saved) is not null)
+                result.AddError("--imatrix-text and --imatrix exclude each other");
+            if (result.GetValue(kept) is not null && result.GetValue(text) is null)
+                result.AddError("--imatrix-out needs --imatrix-text");
+        });
+        return verb.Computes((parse, stop) =>
         {
             string source = parse.GetValue(model)!, target = parse.GetValue(output)!;
             if (ConvertVerb.FullPath(source) == ConvertVerb.FullPath(target))
                 throw new InvalidInputException(target, "OUT", "is the model itself; name another place");
+            if (parse.GetValue(kept) is { } matrix && ConvertVerb.FullPath(matrix) is { } path && (path == ConvertVerb.FullPath(source) || path == ConvertVerb.FullPath(target)))
+                throw new InvalidInputException(matrix, "--imatrix-out", "is a model's file; name another place");
             Model opened = Model.Open(source, parse.GetValue(tokenizer));
             QuantizationMix mix = parse.GetValue(type)!;
-            ConvertVerb.Save(opened, target, parse.InvocationConfiguration.Error, (progress, note) => ModelWriter.Write(opened, target, mix, progress, note), stop);
+            TextWriter error = parse.InvocationConfiguration.Error;
+            ImportanceMatrix? importance = parse.GetValue(saved) is { } file ? ImportanceMatrix.Read(file, opened.Config)
+                : parse.GetValue(text) is { } sample ? Collect(opened, sample, parse.GetValue(kept), error, stop) : null;
+            ConvertVerb.Save(opened, target, error, (progress, note) => ModelWriter.Write(opened, target, mix, importance, progress, note), stop);
             return Program.Success;
         });
+    }
+
+    private static ImportanceMatrix Collect(Model model, string text, string? kept, TextWriter error, CancellationToken stop)
+    {
+        ImportanceMatrix matrix;
+        Progress? progress = null;
+        try
+        {
+            matrix = ImportanceCollector.Collect(model, text, (done, total) => (progress ??= new(error, "reading the sample", "tokens", total)).Report(done), stop);
+        }
+        finally
+        {
+            progress?.Dispose();
+        }
+
+        if (kept is not null)
+            matrix.Write(kept, model.Config, Path.GetFileName(text), ImportanceCollector.ChunkOf(model.Config));
+        return matrix;
     }
 }

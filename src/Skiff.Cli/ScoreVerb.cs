@@ -42,7 +42,7 @@ internal static class ScoreVerb
             if (result.GetValue(logits) && !result.GetValue(json))
                 result.AddError("--logits needs --json");
         });
-        return verb.Runs((parse, stop) =>
+        return verb.Computes((parse, stop) =>
         {
             Model opened = Model.Open(parse.GetValue(model)!, parse.GetValue(tokenizer));
             string path = parse.GetValue(jsonl)!;

@@ -44,7 +44,7 @@ internal static class TrainVerb
             else if (from is null && again is null or Auto && file is null)
                 result.AddError("which recipe? 'skiff train recipe.yaml', 'skiff train --resume RUN' or 'skiff train --branch RUN --decay-at STEP'");
         });
-        return verb.Runs((parse, stop) =>
+        return verb.Computes((parse, stop) =>
         {
             TextWriter output = parse.InvocationConfiguration.Output, error = parse.InvocationConfiguration.Error;
             string[] sets = parse.GetValue(set) ?? [];
@@ -68,7 +68,7 @@ internal static class TrainVerb
                 : Trainer.Start(start.Recipe, start.Source, events, stop);
             trainer.Run(stop);
             return Program.Success;
-        });
+        }, loadsModel: false);
     }
 
     private static Start Branch(string path, long step, long? decaySteps, string[] sets)

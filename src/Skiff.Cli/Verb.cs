@@ -17,4 +17,15 @@ internal sealed class Verb(string name, string description) : Command(name, desc
         SetAction((parse, stop) => Task.FromResult(run(parse, stop)));
         return this;
     }
+
+    /// <summary>The same for a verb that computes: it has <see cref="ComputeFlags"/>, which hold from its first line on.</summary>
+    public Verb Computes(Func<ParseResult, CancellationToken, int> run, bool loadsModel = true)
+    {
+        ComputeFlags.AddTo(this, loadsModel);
+        return Runs((parse, stop) =>
+        {
+            ComputeFlags.Apply(parse);
+            return run(parse, stop);
+        });
+    }
 }

@@ -21,7 +21,7 @@ public static class ModelWriter
     public static void Write(Model model, string path, TensorType? type = null, Action<long>? progress = null, Action<string>? note = null)
     {
         if (path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
-            WriteGguf(model, path, stored => type ?? model.TypeOf(stored.Parts[0].Parameter.Name), GgufFileType(type ?? model.Type), progress, note);
+            WriteGguf(model, path, stored => type ?? model.TypeOf(stored.Parts[0].Parameter.Name), GgufFileType(type ?? model.Type), null, progress, note);
         else if (path.EndsWith(".bin", StringComparison.OrdinalIgnoreCase))
             WriteLlama2c(model, path, type, progress);
         else
@@ -32,16 +32,18 @@ public static class ModelWriter
     /// <param name="model">The model.</param>
     /// <param name="path">A file ending in <c>.gguf</c>.</param>
     /// <param name="mix">Which matrix gets which type.</param>
+    /// <param name="importance">Where rounding hurts least, of this model; without it every weight counts by its own size.</param>
     /// <param name="progress">Told, after each tensor, how many values are written.</param>
     /// <param name="note">Told, before anything is written, what turns out otherwise than asked; a line each.</param>
     /// <exception cref="InvalidInputException">The file cannot hold this model; names the trait.</exception>
-    public static void Write(Model model, string path, QuantizationMix mix, Action<long>? progress = null, Action<string>? note = null)
+    public static void Write(
+        Model model, string path, QuantizationMix mix, ImportanceMatrix? importance = null, Action<long>? progress = null, Action<string>? note = null)
     {
         if (!path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
             throw new InvalidInputException(path, "output", $"only a GGUF file holds {mix.Name}: name a file ending in .gguf");
         if (model.Type.IsQuantized())
             note?.Invoke($"{model.Path} is quantized already ({model.Type.Name()}): what its numbers have lost stays lost");
-        WriteGguf(model, path, mix.TypesOf(model.Config), mix.FileType, progress, note);
+        WriteGguf(model, path, mix.TypesOf(model.Config), mix.FileType, importance, progress, note);
     }
 
     private static IReadOnlyList<TensorEntry> Counted(Model model, IReadOnlyList<TensorEntry> entries, Action<long>? progress)
@@ -97,7 +99,7 @@ public static class ModelWriter
         return json;
     }
 
-    private static void WriteGguf(Model model, string path, Func<StoredTensor, TensorType> wanted, uint fileType, Action<long>? progress, Action<string>? note)
+    private static void WriteGguf(Model model, string path, Func<StoredTensor, TensorType> wanted, uint fileType, ImportanceMatrix? importance, Action<long>? progress, Action<string>? note)
     {
         LlamaCppLimits.Refuse(model.Config, path);
         if (Directory.Exists(path))
@@ -108,7 +110,7 @@ public static class ModelWriter
         IReadOnlyList<TensorEntry> tensors =
         [
             .. GgufConfigWriter.RopeTensors(model.Config),
-            .. TensorAssembly.Entries(layout, stored => GgufTypeOf(stored, wanted), model.Parameter),
+            .. TensorAssembly.Entries(layout, stored => GgufTypeOf(stored, wanted), model.Parameter, importance is null ? null : importance.WeightsOf),
         ];
         ConfigDifference.Refuse(model.Config, GgufConfigReader.Read(metadata, tensors.ToDictionary(t => t.Name), path), path, "GGUF");
         metadata.Add("general.file_type", fileType);

@@ -113,13 +113,13 @@ public static class NumberFormats
                 Q8_0.Encode(source, destination);
                 break;
             case TensorType.Q4_K:
-                Q4K.Encode(source, destination);
+                Q4K.Encode(source, [], destination);
                 break;
             case TensorType.Q5_K:
-                Q5K.Encode(source, destination);
+                Q5K.Encode(source, [], destination);
                 break;
             case TensorType.Q6_K:
-                Q6K.Encode(source, destination);
+                Q6K.Encode(source, [], destination);
                 break;
             default:
                 throw new NotSupportedException($"{type.Name()} is not a type that weights are written in");

@@ -15,7 +15,8 @@ public sealed unsafe class ThreadTeam : IDisposable
 {
     // Longer than the gap between two kernels of a training step, shorter than a time slice.
     private static readonly long s_spinTicks = Stopwatch.Frequency / 20_000;
-    private static readonly Lazy<ThreadTeam> s_default = new(() => new ThreadTeam(ThreadsFrom(Environment.GetEnvironmentVariable("SKIFF_THREADS"))));
+    private static readonly Lazy<ThreadTeam> s_default = new(() => new ThreadTeam(s_chosen ?? ThreadsFrom(Environment.GetEnvironmentVariable("SKIFF_THREADS"))));
+    private static int? s_chosen;
 
     private readonly Thread[] _workers;
     private readonly object _gate = new();
@@ -52,6 +53,16 @@ public sealed unsafe class ThreadTeam : IDisposable
     /// <summary>The team of the whole process: one thread a processor, or <c>SKIFF_THREADS</c>.</summary>
     /// <exception cref="InvalidInputException"><c>SKIFF_THREADS</c> is no number from 1 to 1,024.</exception>
     public static ThreadTeam Default => s_default.Value;
+
+    /// <summary>Sets the size of <see cref="Default"/>, whatever <c>SKIFF_THREADS</c> says.</summary>
+    /// <exception cref="InvalidInputException">No number from 1 to 1,024.</exception>
+    /// <exception cref="InvalidOperationException">The team is there already, in another size.</exception>
+    internal static void ChooseDefault(int threads, string source)
+    {
+        s_chosen = ThreadsFrom(threads.ToString(CultureInfo.InvariantCulture), source);
+        if (Default.Threads != threads)
+            throw new InvalidOperationException($"this process already computes on {Default.Threads} threads, not {threads}");
+    }
 
     /// <summary>Threads that work in a run, the caller included.</summary>
     public int Threads { get; }
@@ -237,12 +248,12 @@ public sealed unsafe class ThreadTeam : IDisposable
         }
     }
 
-    internal static int ThreadsFrom(string? setting)
+    internal static int ThreadsFrom(string? setting, string source = "SKIFF_THREADS")
     {
         if (string.IsNullOrEmpty(setting))
             return Math.Min(Environment.ProcessorCount, 1024);
         if (!int.TryParse(setting, NumberStyles.None, CultureInfo.InvariantCulture, out int threads) || threads is < 1 or > 1024)
-            throw new InvalidInputException("SKIFF_THREADS", "value", $"'{setting}' is no number of threads: give 1 to 1024");
+            throw new InvalidInputException(source, "value", $"'{setting}' is no number of threads: give 1 to 1024");
         return threads;
     }
 

@@ -7,16 +7,21 @@ using Skiff.Tensors;
 namespace Skiff.Inference;
 
 /// <summary>A model's parameters in the form the engine computes with; matrices that several blocks share are packed once.</summary>
-internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, int>? progress)
+internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, int>? progress, InputVisitor? inputs)
 {
     private readonly Dictionary<string, PackedMatrix> _matrices = [];
     private readonly PanelArena _arena = new(PanelArena.ManyPanels);
     private readonly IncrementalHash _identity = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly int _count = ParameterList.Of(model.Config).Count(p => p.Shape.Length == 2 && p.Kind == "weight" && p.Module != "position_embedding"
-        && (p.Module != "embedding" || model.Config.TieWordEmbeddings));
+    private readonly int _count = ParameterList.Of(model.Config).Count(p => IsPacked(p, model.Config));
 
     /// <summary>Bytes of packed matrices.</summary>
     public long ByteLength => _matrices.Values.Sum(matrix => matrix.ByteLength);
+
+    /// <summary>Bytes that the packed matrices of a model take at least.</summary>
+    public static long LeastBytes(Model model) => ParameterList.Of(model.Config).Where(p => IsPacked(p, model.Config)).Sum(p => model.TypeOf(p.Name).ByteLength(p.Count));
+
+    private static bool IsPacked(Parameter p, ModelConfig config) => p.Shape.Length == 2 && p.Kind == "weight" && p.Module != "position_embedding"
+        && (p.Module != "embedding" || config.TieWordEmbeddings);
 
     /// <summary>
     /// A hash of the description and of the name, type and outermost rows of every matrix packed so far: what tells one model, or one
@@ -56,8 +61,11 @@ internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, in
     }
 
     /// <summary>A matrix with its bias.</summary>
-    public EngineLinear Linear(string module, int layer, bool bias, int index = -1) =>
-        new(Matrix(Parameter.NameOf(module, "weight", layer, index)), bias ? Values(module, "bias", layer, index) : []);
+    public EngineLinear Linear(string module, int layer, bool bias, int index = -1)
+    {
+        string name = Parameter.NameOf(module, "weight", layer, index);
+        return new EngineLinear(Matrix(name), bias ? Values(module, "bias", layer, index) : [], inputs is null ? null : rows => inputs(name, rows));
+    }
 
     /// <summary>A norm with its parameters.</summary>
     public EngineNorm Norm(NormConfig norm, string module, int layer = -1) =>
@@ -73,7 +81,7 @@ internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, in
 }
 
 /// <summary>A matrix with its bias at hand.</summary>
-internal sealed class EngineLinear(PackedMatrix weight, float[] bias)
+internal sealed class EngineLinear(PackedMatrix weight, float[] bias, Action<MatrixView>? inputs)
 {
     public PackedMatrix Weight => weight;
 
@@ -84,6 +92,7 @@ internal sealed class EngineLinear(PackedMatrix weight, float[] bias)
     /// <summary>y = x W^T + bias of the pass's activations.</summary>
     public void Apply(EnginePass pass, MatrixView y)
     {
+        inputs?.Invoke(pass.Activations.Values);
         weight.Multiply(pass.Activations, y, pass.Team);
         AddBias(pass, y);
     }

@@ -26,15 +26,16 @@ public sealed unsafe class InferenceEngine : IDisposable
     /// <summary>Packs the weights and plans the memory of passes.</summary>
     /// <param name="model">Stays in use: its embedding is read where it is.</param>
     /// <param name="options">Sizes and threads; the usual ones when null.</param>
-    /// <exception cref="InvalidInputException">An option out of its range.</exception>
+    /// <exception cref="InvalidInputException">An option out of its range, or weights that the memory does not hold.</exception>
     public InferenceEngine(Model model, InferenceEngineOptions? options = null)
     {
         options ??= new InferenceEngineOptions();
         options.Check();
         ThreadTeam team = options.Team ?? ThreadTeam.Default;
         (Config, MaxRows) = (model.Config, options.MaxRows);
+        MemoryBudget.Check(EngineWeights.LeastBytes(model), model.Path, "its weights");
         _plan = new EnginePlan(Config, options);
-        EngineWeights weights = new(model, team, options.Progress);
+        EngineWeights weights = new(model, team, options.Progress, options.Inputs);
         _embedding = weights.Stored("embedding.weight");
         _positions = Config.Position == PositionKind.Learned ? weights.Stored("position_embedding.weight") : null;
         _positionRow = new float[_positions is null ? 0 : Config.HiddenSize];

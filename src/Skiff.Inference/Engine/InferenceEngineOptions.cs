@@ -20,6 +20,9 @@ public sealed record InferenceEngineOptions
     /// <summary>Told of weights that are ready, and how many there are.</summary>
     public Action<int, int>? Progress { get; init; }
 
+    /// <summary>Sees the rows that each of the blocks' matrices reads, under the matrix's name, before it does.</summary>
+    internal InputVisitor? Inputs { get; init; }
+
     internal void Check()
     {
         if (MaxRows is < 1 or > 1 << 20)
@@ -30,3 +33,8 @@ public sealed record InferenceEngineOptions
             throw new InvalidInputException("engine", "sinks", $"{Sinks} first positions beside a window of {Window}: give 0, or a window too");
     }
 }
+
+/// <summary>Sees what a matrix reads.</summary>
+/// <param name="parameter">The matrix's name.</param>
+/// <param name="rows">[N, K], valid during the call.</param>
+internal delegate void InputVisitor(string parameter, MatrixView rows);

@@ -106,7 +106,7 @@ internal sealed unsafe class ParameterStore
         {
             (int owner, long at) = stored.Locate(r);
             if (owner == part)
-                RowCopy.Copy(source, r, result, at, parameter.Columns, -stored.Shift, row);
+                RowCopy.Copy(source, r, result, at, parameter.Columns, -stored.Shift, [], row);
         }
 
         return result;

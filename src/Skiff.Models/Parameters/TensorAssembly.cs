@@ -12,24 +12,27 @@ internal static class TensorAssembly
     /// <param name="layout">What the file holds.</param>
     /// <param name="typeOf">The number type of each tensor.</param>
     /// <param name="parameter">Yields a parameter by name.</param>
-    public static IReadOnlyList<TensorEntry> Entries(TensorLayout layout, Func<StoredTensor, TensorType> typeOf, Func<string, Tensor> parameter) =>
+    /// <param name="importance">How much each input of a parameter's rows matters where they are quantized, or empty.</param>
+    public static IReadOnlyList<TensorEntry> Entries(
+        TensorLayout layout, Func<StoredTensor, TensorType> typeOf, Func<string, Tensor> parameter, Func<Parameter, float[]>? importance = null) =>
         [.. layout.Tensors.Select(stored =>
         {
             TensorType type = typeOf(stored);
-            return new TensorEntry(stored.Name, type, stored.Shape, () => Assemble(stored, type, parameter));
+            return new TensorEntry(stored.Name, type, stored.Shape, () => Assemble(stored, type, parameter, importance));
         })];
 
     /// <summary>One parameter in another number type, its rows shared among threads.</summary>
     public static Tensor Convert(Parameter parameter, TensorType type, Tensor tensor) =>
-        Assemble(new StoredTensor(parameter.Name, parameter.Shape, new StoredPart(parameter)), type, _ => tensor);
+        Assemble(new StoredTensor(parameter.Name, parameter.Shape, new StoredPart(parameter)), type, _ => tensor, null);
 
-    private static Tensor Assemble(StoredTensor stored, TensorType type, Func<string, Tensor> parameter)
+    private static Tensor Assemble(StoredTensor stored, TensorType type, Func<string, Tensor> parameter, Func<Parameter, float[]>? importance)
     {
         Tensor[] parts = [.. stored.Parts.Select(p => parameter(p.Parameter.Name))];
         if (stored.Transposed)
             return AssembleTransposed(stored, type, parts);
         if (parts.Length == 1 && parts[0].Type == type && stored.Shift == 0 && stored.Parts[0].Order == RowOrder.Natural)
             return parts[0].Reshape(stored.Shape);
+        float[][] weights = [.. stored.Parts.Select(p => importance?.Invoke(p.Parameter) ?? [])];
         Tensor result = Tensor.AllocateRaw(type, stored.Shape);
         int columns = stored.Parts[0].Parameter.Columns;
         long rows = stored.Parts.Sum(p => p.Parameter.Rows);
@@ -41,7 +44,7 @@ internal static class TensorAssembly
             for (long r = task * perTask; r < Math.Min(rows, (task + 1) * perTask); r++)
             {
                 (int part, long row) = stored.Locate(r);
-                RowCopy.Copy(parts[part], row, result, r, columns, stored.Shift, scratch);
+                RowCopy.Copy(parts[part], row, result, r, columns, stored.Shift, weights[part], scratch);
             }
         });
         return result;

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Text.Json.Nodes;
 using Skiff.Tensors;
 
 namespace Skiff.Models;
@@ -7,24 +8,36 @@ namespace Skiff.Models;
 /// <summary>A model with random weights: an architecture to load, time and train, with a tokenizer that covers its vocabulary.</summary>
 public static class RandomModel
 {
+    private const float UsualDeviation = 0.02f;
     private const ulong Step = 0x9E3779B97F4A7C15;
     private static readonly Vector512<ulong> s_steps = Vector512.Create(1UL, 2, 3, 4, 5, 6, 7, 8) * Step;
 
     /// <summary>
-    /// Matrices from N(0, 0.02^2), norm gains at 1, biases at 0. Each parameter has its own stream of random numbers, from the seed and
+    /// Matrices from N(0, r^2), r the description's <c>initializer_range</c> or 0.02, norm gains at 1, biases at 0. Each parameter has its own stream of random numbers, from the seed and
     /// its name, so that the same seed gives the same numbers whatever format or order they are written in.
     /// </summary>
     /// <param name="path">Name for messages and files.</param>
     /// <param name="config">The architecture.</param>
     /// <param name="seed">Any number.</param>
     /// <param name="type">The number type the model counts as having.</param>
+    /// <exception cref="InvalidInputException">An <c>initializer_range</c> that is no number from 0 to 10.</exception>
     public static Model Create(string path, ModelConfig config, int seed, TensorType type)
     {
         Dictionary<string, Parameter> parameters = ParameterList.Of(config).ToDictionary(p => p.Name);
-        return new Model(path, config, name => Fill(parameters[name], config, seed), _ => type, () => ByteLevelTokenizer.Create(config.VocabSize), type);
+        float deviation = DeviationOf(config, path);
+        return new Model(path, config, name => Fill(parameters[name], config, seed, deviation), _ => type, () => ByteLevelTokenizer.Create(config.VocabSize), type);
     }
 
-    private static Tensor Fill(Parameter parameter, ModelConfig config, int seed)
+    private static float DeviationOf(ModelConfig config, string path)
+    {
+        if (config.Source["initializer_range"] is not { } given)
+            return UsualDeviation;
+        if (given is JsonValue value && value.TryGetValue(out double range) && range is >= 0 and <= 10)
+            return (float)range;
+        throw new InvalidInputException(path, "initializer_range", $"must be a number from 0 to 10, not {given.ToJsonString()}");
+    }
+
+    private static Tensor Fill(Parameter parameter, ModelConfig config, int seed, float deviation)
     {
         Tensor tensor = Tensor.AllocateRaw(TensorType.F32, parameter.Shape);
         bool norm = parameter.Module.EndsWith("_norm", StringComparison.Ordinal);
@@ -36,7 +49,7 @@ public static class RandomModel
             if (!random)
                 values.Fill(constant);
             else
-                Gaussian(values, Hash(parameter.Name, seed, row), 0.02f);
+                Gaussian(values, Hash(parameter.Name, seed, row), deviation);
         });
         return tensor;
     }

@@ -61,14 +61,18 @@ internal static class KBlocks
     /// <summary>
     /// Scales s and minima m of 8 groups of 32 values x, so that x is near s * code - m with codes from 0 to
     /// <paramref name="most"/>. Tries the plain span of values, then spans of most + <paramref name="first"/> + 0.1 i steps,
-    /// each refined by weighted least squares with weights |x| + the group's root mean square.
+    /// each refined by weighted least squares with weights |x| + the group's root mean square, or with the importance that is given.
+    /// Unless <paramref name="isMinimumFree"/>, no m is negative.
     /// </summary>
-    public static (Vector256<float> Scales, Vector256<float> Minima) Fit(ReadOnlySpan<float> block, int most, float first, int tries)
+    public static (Vector256<float> Scales, Vector256<float> Minima) Fit(
+        ReadOnlySpan<float> block, ReadOnlySpan<float> importance, int most, float first, int tries, bool isMinimumFree)
     {
         Span<Vector256<float>> values = stackalloc Vector256<float>[32];
         Span<Vector256<float>> weights = stackalloc Vector256<float>[32];
         Span<Vector256<float>> codes = stackalloc Vector256<float>[32];
         Transpose(block, values);
+        if (!importance.IsEmpty)
+            Transpose(importance, weights);
         Vector256<float> squares = default;
         foreach (Vector256<float> x in values)
             squares += x * x;
@@ -77,15 +81,17 @@ internal static class KBlocks
         for (int i = 0; i < values.Length; i++)
         {
             Vector256<float> x = values[i];
-            weights[i] = typical + Vector256.Abs(x);
+            if (importance.IsEmpty)
+                weights[i] = typical + Vector256.Abs(x);
             least = Vector256.ConditionalSelect(Vector256.LessThan(x, least), x, least);
             greatest = Vector256.ConditionalSelect(Vector256.GreaterThan(x, greatest), x, greatest);
             sumW += weights[i];
             sumX += weights[i] * x;
         }
 
-        // A group of positive values keeps 0 as its lower end, for a minimum cannot be negative.
-        least = Vector256.Min(least, Vector256<float>.Zero);
+        // A group of positive values keeps 0 as its lower end where a minimum cannot be negative.
+        if (!isMinimumFree)
+            least = Vector256.Min(least, Vector256<float>.Zero);
         Vector256<float> flat = Vector256.Equals(greatest, least), steps = Vector256.Create((float)most) / (greatest - least);
         Vector256<float> scale = Vector256<float>.One / steps, minimum = least;
         Code(values, minimum, steps, most, codes);
@@ -106,7 +112,7 @@ internal static class KBlocks
             Vector256<float> determinant = (sumW * sumLL) - (sumL * sumL);
             Vector256<float> newScale = ((sumW * sumXL) - (sumX * sumL)) / determinant;
             Vector256<float> newMinimum = ((sumLL * sumX) - (sumL * sumXL)) / determinant;
-            Vector256<float> positive = Vector256.GreaterThan(newMinimum, Vector256<float>.Zero);
+            Vector256<float> positive = isMinimumFree ? Vector256<float>.Zero : Vector256.GreaterThan(newMinimum, Vector256<float>.Zero);
             newScale = Vector256.ConditionalSelect(positive, sumXL / sumLL, newScale);
             newMinimum = Vector256.ConditionalSelect(positive, Vector256<float>.Zero, newMinimum);
             Vector256<float> newError = Error(values, weights, codes, newScale, newMinimum);
@@ -120,29 +126,36 @@ internal static class KBlocks
     }
 
     /// <summary>
-    /// Scales s of 8 groups of 16 values x, so that x is near s * code with codes from -<paramref name="half"/> to half - 1.
-    /// Tries spans of half + 0.1 i steps for i from -9 to 9, each refined by least squares weighted with x².
+    /// Scales s of 8 groups of 16 or 32 values x, so that x is near s * code with codes from -<paramref name="half"/> to half - 1.
+    /// Tries spans of half + 0.1 i steps for i from -9 to 9, each refined by least squares weighted with x², or with the importance
+    /// that is given.
     /// </summary>
-    public static Vector256<float> FitSymmetric(ReadOnlySpan<float> values, int half)
+    public static Vector256<float> FitSymmetric(ReadOnlySpan<float> values, ReadOnlySpan<float> importance, int half)
     {
-        Span<Vector256<float>> groups = stackalloc Vector256<float>[16];
+        Span<Vector256<float>> groups = stackalloc Vector256<float>[values.Length / 8];
+        Span<Vector256<float>> weights = stackalloc Vector256<float>[groups.Length];
         Transpose(values, groups);
+        if (!importance.IsEmpty)
+            Transpose(importance, weights);
         Vector256<float> magnitude = default, extreme = default;
-        foreach (Vector256<float> x in groups)
+        for (int i = 0; i < groups.Length; i++)
         {
+            Vector256<float> x = groups[i];
+            if (importance.IsEmpty)
+                weights[i] = x * x;
             Vector256<float> greater = Vector256.GreaterThan(Vector256.Abs(x), magnitude);
             magnitude = Vector256.ConditionalSelect(greater, Vector256.Abs(x), magnitude);
             extreme = Vector256.ConditionalSelect(greater, x, extreme);
         }
 
-        (Vector256<float> dot, Vector256<float> norm) = Project(groups, Vector256.Create((float)-half) / extreme, half);
+        (Vector256<float> dot, Vector256<float> norm) = Project(groups, weights, Vector256.Create((float)-half) / extreme, half);
         Vector256<float> scale = Vector256.ConditionalSelect(Vector256.Equals(norm, Vector256<float>.Zero), Vector256<float>.Zero, dot / norm);
         Vector256<float> best = scale * dot;
         for (int t = -9; t <= 9; t++)
         {
             if (t == 0)
                 continue;
-            (dot, norm) = Project(groups, Vector256.Create(-(half + (0.1f * t))) / extreme, half);
+            (dot, norm) = Project(groups, weights, Vector256.Create(-(half + (0.1f * t))) / extreme, half);
             Vector256<float> better = Vector256.GreaterThan(dot * dot, best * norm) & Vector256.GreaterThan(norm, Vector256<float>.Zero);
             scale = Vector256.ConditionalSelect(better, dot / norm, scale);
             best = Vector256.ConditionalSelect(better, scale * dot, best);
@@ -201,14 +214,14 @@ internal static class KBlocks
         return error;
     }
 
-    private static (Vector256<float> Dot, Vector256<float> Norm) Project(ReadOnlySpan<Vector256<float>> groups, Vector256<float> steps, int half)
+    private static (Vector256<float> Dot, Vector256<float> Norm) Project(ReadOnlySpan<Vector256<float>> groups, ReadOnlySpan<Vector256<float>> weights, Vector256<float> steps, int half)
     {
         Vector256<float> dot = default, norm = default;
-        foreach (Vector256<float> x in groups)
+        for (int i = 0; i < groups.Length; i++)
         {
+            Vector256<float> x = groups[i], weight = weights[i];
             Vector256<int> nearest = BlockMath.Nearest(steps * x);
             Vector256<float> code = Vector256.ConvertToSingle(Vector256.Max(Vector256.Create(-half), Vector256.Min(Vector256.Create(half - 1), nearest)));
-            Vector256<float> weight = x * x;
             dot += weight * x * code;
             norm += weight * code * code;
         }

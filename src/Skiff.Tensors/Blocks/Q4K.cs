@@ -30,16 +30,16 @@ internal static class Q4K
         }
     }
 
-    /// <summary>Whole blocks from floats.</summary>
-    public static void Encode(ReadOnlySpan<float> source, Span<byte> destination)
+    /// <summary>Whole blocks from floats, with an importance of each value or none at all.</summary>
+    public static void Encode(ReadOnlySpan<float> source, ReadOnlySpan<float> importance, Span<byte> destination)
     {
         Span<byte> codes = stackalloc byte[KBlocks.Block];
-        for (; source.Length > 0; source = source[KBlocks.Block..], destination = destination[Bytes..])
+        for (int at = 0; at < source.Length; at += KBlocks.Block, destination = destination[Bytes..])
         {
-            ReadOnlySpan<float> values = source[..KBlocks.Block];
+            ReadOnlySpan<float> values = source.Slice(at, KBlocks.Block), weights = importance.IsEmpty ? [] : importance.Slice(at, KBlocks.Block);
             if (BlockMath.IsDamaged(values, destination[..Bytes], 0))
                 continue;
-            (Vector256<float> scales, Vector256<float> minima) = KBlocks.Fit(values, 15, -1f, 20);
+            (Vector256<float> scales, Vector256<float> minima) = KBlocks.Fit(values, weights, 15, -1f, 20, isMinimumFree: false);
             KBlocks.Quantize(values, 15, scales, minima, destination, codes);
             for (int run = 0; run < 4; run++)
             {

@@ -31,10 +31,15 @@ internal static class Q4_0
             ReadOnlySpan<float> values = source[..BlockMath.Group];
             if (BlockMath.IsDamaged(values, destination[..Bytes], 0))
                 continue;
-            float scale = BlockMath.Extreme(values) / -8;
-            BlockMath.Half(destination, scale);
-            Vector256<byte> codes = BlockMath.Codes(values, 0, BlockMath.Inverse(scale), 8.5f, 15);
-            (codes.GetLower() | (codes.GetUpper() << 4)).CopyTo(destination[2..]);
+            Write(values, BlockMath.Extreme(values) / -8, destination);
         }
+    }
+
+    /// <summary>One block under a given d.</summary>
+    public static void Write(ReadOnlySpan<float> values, float scale, Span<byte> block)
+    {
+        BlockMath.Half(block, scale);
+        Vector256<byte> codes = BlockMath.Codes(values, 0, BlockMath.Inverse(scale), 8.5f, 15);
+        (codes.GetLower() | (codes.GetUpper() << 4)).CopyTo(block[2..]);
     }
 }

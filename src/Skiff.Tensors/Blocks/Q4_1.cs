@@ -32,11 +32,16 @@ internal static class Q4_1
             if (BlockMath.IsDamaged(values, destination[..Bytes], 0))
                 continue;
             float least = TensorPrimitives.Min(values);
-            float scale = (TensorPrimitives.Max(values) - least) / 15;
-            BlockMath.Half(destination, scale);
-            BlockMath.Half(destination[2..], least);
-            Vector256<byte> codes = BlockMath.Codes(values, least, BlockMath.Inverse(scale), 0.5f, 15);
-            (codes.GetLower() | (codes.GetUpper() << 4)).CopyTo(destination[4..]);
+            Write(values, (TensorPrimitives.Max(values) - least) / 15, least, destination);
         }
+    }
+
+    /// <summary>One block under a given d and m.</summary>
+    public static void Write(ReadOnlySpan<float> values, float scale, float minimum, Span<byte> block)
+    {
+        BlockMath.Half(block, scale);
+        BlockMath.Half(block[2..], minimum);
+        Vector256<byte> codes = BlockMath.Codes(values, minimum, BlockMath.Inverse(scale), 0.5f, 15);
+        (codes.GetLower() | (codes.GetUpper() << 4)).CopyTo(block[4..]);
     }
 }

@@ -34,12 +34,17 @@ internal static class Q5_0
             ReadOnlySpan<float> values = source[..BlockMath.Group];
             if (BlockMath.IsDamaged(values, destination[..Bytes], 0))
                 continue;
-            float scale = BlockMath.Extreme(values) / -16;
-            BlockMath.Half(destination, scale);
-            Vector256<byte> codes = BlockMath.Codes(values, 0, BlockMath.Inverse(scale), 16.5f, 31);
-            BinaryPrimitives.WriteUInt32LittleEndian(destination[2..], BlockMath.Gather(codes, 16));
-            codes &= Vector256.Create((byte)15);
-            (codes.GetLower() | (codes.GetUpper() << 4)).CopyTo(destination[6..]);
+            Write(values, BlockMath.Extreme(values) / -16, destination);
         }
+    }
+
+    /// <summary>One block under a given d.</summary>
+    public static void Write(ReadOnlySpan<float> values, float scale, Span<byte> block)
+    {
+        BlockMath.Half(block, scale);
+        Vector256<byte> codes = BlockMath.Codes(values, 0, BlockMath.Inverse(scale), 16.5f, 31);
+        BinaryPrimitives.WriteUInt32LittleEndian(block[2..], BlockMath.Gather(codes, 16));
+        codes &= Vector256.Create((byte)15);
+        (codes.GetLower() | (codes.GetUpper() << 4)).CopyTo(block[6..]);
     }
 }

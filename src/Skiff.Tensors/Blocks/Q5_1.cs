@@ -35,13 +35,18 @@ internal static class Q5_1
             if (BlockMath.IsDamaged(values, destination[..Bytes], 0))
                 continue;
             float least = TensorPrimitives.Min(values);
-            float scale = (TensorPrimitives.Max(values) - least) / 31;
-            BlockMath.Half(destination, scale);
-            BlockMath.Half(destination[2..], least);
-            Vector256<byte> codes = BlockMath.Codes(values, least, BlockMath.Inverse(scale), 0.5f, 31);
-            BinaryPrimitives.WriteUInt32LittleEndian(destination[4..], BlockMath.Gather(codes, 16));
-            codes &= Vector256.Create((byte)15);
-            (codes.GetLower() | (codes.GetUpper() << 4)).CopyTo(destination[8..]);
+            Write(values, (TensorPrimitives.Max(values) - least) / 31, least, destination);
         }
+    }
+
+    /// <summary>One block under a given d and m.</summary>
+    public static void Write(ReadOnlySpan<float> values, float scale, float minimum, Span<byte> block)
+    {
+        BlockMath.Half(block, scale);
+        BlockMath.Half(block[2..], minimum);
+        Vector256<byte> codes = BlockMath.Codes(values, minimum, BlockMath.Inverse(scale), 0.5f, 31);
+        BinaryPrimitives.WriteUInt32LittleEndian(block[4..], BlockMath.Gather(codes, 16));
+        codes &= Vector256.Create((byte)15);
+        (codes.GetLower() | (codes.GetUpper() << 4)).CopyTo(block[8..]);
     }
 }

@@ -31,19 +31,19 @@ internal static class Q6K
         }
     }
 
-    /// <summary>Whole blocks from floats.</summary>
-    public static void Encode(ReadOnlySpan<float> source, Span<byte> destination)
+    /// <summary>Whole blocks from floats, with an importance of each value or none at all.</summary>
+    public static void Encode(ReadOnlySpan<float> source, ReadOnlySpan<float> importance, Span<byte> destination)
     {
         Span<float> scales = stackalloc float[16];
         Span<byte> codes = stackalloc byte[KBlocks.Block];
-        for (; source.Length > 0; source = source[KBlocks.Block..], destination = destination[Bytes..])
+        for (int at = 0; at < source.Length; at += KBlocks.Block, destination = destination[Bytes..])
         {
-            ReadOnlySpan<float> values = source[..KBlocks.Block];
+            ReadOnlySpan<float> values = source.Slice(at, KBlocks.Block), weights = importance.IsEmpty ? [] : importance.Slice(at, KBlocks.Block);
             Span<byte> block = destination[..Bytes];
             if (BlockMath.IsDamaged(values, block, ScaleAt))
                 continue;
-            KBlocks.FitSymmetric(values, 32).CopyTo(scales);
-            KBlocks.FitSymmetric(values[128..], 32).CopyTo(scales[8..]);
+            KBlocks.FitSymmetric(values[..128], weights.IsEmpty ? [] : weights[..128], 32).CopyTo(scales);
+            KBlocks.FitSymmetric(values[128..], weights.IsEmpty ? [] : weights[128..], 32).CopyTo(scales[8..]);
             float extreme = BlockMath.Extreme(scales);
             if (MathF.Abs(extreme) < KBlocks.ZeroBelow)
             {

@@ -19,6 +19,9 @@ public abstract unsafe class PackedMatrix
     // Parts per thread at most: a thread that is held back leaves few of them to the others.
     private const int MostParts = 16;
 
+    // Bytes that are laid out in one go, after which a file's pages are let go of.
+    private const long FillPart = 16 << 20;
+
     private readonly bool[] _isDamaged;
     private NativeBuffer? _memory;
     private byte* _panels;
@@ -63,7 +66,16 @@ public abstract unsafe class PackedMatrix
             throw new ArgumentException($"{weight} is no matrix with inputs", nameof(weight));
         PackedMatrix packed = weight.Type.IsQuantized() ? PackedBlocks.Of(weight) : PackedFloats.Of(weight);
         packed._panels = arena.Take(packed.ByteLength, out packed._memory);
-        team.Run(packed.Panels, panel => packed.Fill(weight, panel, packed.Panel(panel), packed._isDamaged));
+        // The file never lies in memory beside all of its copy.
+        int stretch = (int)Math.Clamp(FillPart / packed.PanelBytes, 1, Math.Max(1, packed.Panels));
+        for (int first = 0; first < packed.Panels; first += stretch)
+        {
+            int start = first, count = Math.Min(stretch, packed.Panels - first);
+            team.Run(count, part => packed.Fill(weight, start + part, packed.Panel(start + part), packed._isDamaged));
+            long row = (long)start * packed.PanelOutputs;
+            weight.Slice(row, Math.Min((long)count * packed.PanelOutputs, packed.Outputs - row)).Forget();
+        }
+
         packed._damaged = [.. Enumerable.Range(0, packed.Outputs).Where(output => packed._isDamaged[output])];
         GC.KeepAlive(weight);
         return packed;
