@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -46,6 +45,14 @@ public sealed class Generator
     /// <exception cref="InvalidInputException">The prompt and the tokens asked for do not fit the context; the message names its limit.</exception>
     public IEnumerable<GeneratedToken> Generate(int[] prompt, ISampler sampler, GenerationOptions options, CancellationToken stop = default)
     {
+        int count = CountOf(prompt, options);
+        return Draw(prompt, sampler, options, count, new StopStrings(options.Stop), stop);
+    }
+
+    /// <summary>The tokens that may follow a prompt: those asked for, or as many as the context holds.</summary>
+    /// <exception cref="InvalidInputException">They do not fit the context.</exception>
+    internal int CountOf(int[] prompt, GenerationOptions options)
+    {
         int limit = _engine.MaxPositions;
         if (prompt.Length == 0)
             throw new InvalidInputException("prompt", "tokens", "there must be at least one");
@@ -58,16 +65,16 @@ public sealed class Generator
             throw new InvalidInputException("generation", "max-tokens", $"must be at least 1, not {count}");
         if (count > room)
             throw new InvalidInputException("generation", "max-tokens", $"{count} after {prompt.Length} of the prompt exceed this model's limit of {limit} positions; ask for at most {room}");
-        return Draw(prompt, sampler, options, count, new StopStrings(options.Stop), stop);
+        return count;
     }
+
+    /// <summary>Draws what follows a prompt whose count was checked.</summary>
+    internal Continuation Begin(int[] prompt, ISampler sampler, GenerationOptions options, int count, StopStrings stops) =>
+        new(_tokenizer, prompt, sampler, options, count, options.EndIds ?? EndIds, stops);
 
     private IEnumerable<GeneratedToken> Draw(int[] prompt, ISampler sampler, GenerationOptions options, int count, StopStrings stops, CancellationToken stop)
     {
-        IReadOnlyCollection<int> ends = options.EndIds ?? EndIds;
-        // The prompt goes through the stream unseen: whether a piece keeps its leading space hangs on what came before.
-        TokenStream text = _tokenizer.OpenStream(options.SkipSpecial);
-        foreach (int id in prompt)
-            text.Append(id);
+        Continuation continuation = Begin(prompt, sampler, options, count, stops);
         using InferenceSequence sequence = _engine.CreateSequence(prompt.Length + (options.MaxTokens ?? 0));
         float[] logits = new float[_engine.VocabularySize];
         for (int start = 0, piece = Math.Min(PromptPiece, _engine.MaxRows); start < prompt.Length; start += piece)
@@ -79,30 +86,15 @@ public sealed class Generator
                 last ? logits : []);
         }
 
-        List<int> history = [.. prompt];
         int[] next = new int[1];
-        for (int drawn = 1; ; drawn++)
+        while (true)
         {
             stop.ThrowIfCancellationRequested();
-            int id = sampler.Sample(logits, CollectionsMarshal.AsSpan(history));
-            double? logProbability = options.LogProbabilities ? LogProbability.Of(logits, id) : null;
-            bool ended = ends.Contains(id);
-            string piece = stops.Append(ended ? "" : text.Append(id));
-            FinishReason? finish = stops.Found is not null ? FinishReason.StopString
-                : ended ? FinishReason.Stop
-                : drawn == count ? FinishReason.Length : null;
-            if (finish is FinishReason.Stop or FinishReason.Length)
-            {
-                piece += stops.Append(text.Flush()) + stops.Flush();
-                if (stops.Found is not null)
-                    finish = FinishReason.StopString;
-            }
-
-            yield return new GeneratedToken(id, piece, logProbability, finish);
-            if (finish is not null)
+            GeneratedToken token = continuation.Draw(logits);
+            yield return token;
+            if (token.Finish is not null)
                 yield break;
-            history.Add(id);
-            next[0] = id;
+            next[0] = token.Id;
             _engine.Forward([new SequenceTokens(sequence, next)], logits);
         }
     }

@@ -37,4 +37,7 @@ internal sealed class EnginePlan(ModelConfig config, InferenceEngineOptions opti
             ? new WindowCache(Memory, shape, window, sinks, rows)
             : new FullCache(Memory, shape, config.MaxPositionEmbeddings);
     }
+
+    /// <summary>Bytes that a sequence of so many positions holds where their room is taken at once.</summary>
+    public long SequenceBytes(int positions, int rows) => config.Layers.Sum(layer => CacheOf(layer, rows)?.BytesFor(positions) ?? 0) + StateBytes;
 }

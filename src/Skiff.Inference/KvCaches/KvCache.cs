@@ -23,6 +23,9 @@ public abstract unsafe class KvCache : IDisposable
     /// <summary>Bytes it takes at most.</summary>
     public long MostBytes => KeyValueTiles.ByteLengthOf(_shape, MostSlots);
 
+    /// <summary>Bytes that room for so many positions takes, asked for at once.</summary>
+    internal long BytesFor(int positions) => KeyValueTiles.ByteLengthOf(_shape, Math.Min(KeyValueTiles.TilesOf(positions), MostSlots));
+
     // A full cache pins every tile and has no ring.
     private int MostSlots => _pinned + _ring;
 

@@ -1,0 +1,7 @@
+namespace Skiff.Inference;
+
+/// <summary>What a scheduler has in hand.</summary>
+/// <param name="Running">Requests that have a sequence.</param>
+/// <param name="Waiting">Requests that wait for room.</param>
+/// <param name="CacheBytes">Bytes that the engine's sequences hold.</param>
+public sealed record SchedulerStatistics(int Running, int Waiting, long CacheBytes);
