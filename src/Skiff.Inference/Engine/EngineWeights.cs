@@ -92,10 +92,13 @@ internal sealed class EngineLinear(PackedMatrix weight, float[] bias, Action<Mat
     /// <summary>y = x W^T + bias of the pass's activations.</summary>
     public void Apply(EnginePass pass, MatrixView y)
     {
-        inputs?.Invoke(pass.Activations.Values);
+        Show(pass);
         weight.Multiply(pass.Activations, y, pass.Team);
         AddBias(pass, y);
     }
+
+    /// <summary>Lets a visitor see what is about to be read.</summary>
+    public void Show(EnginePass pass) => inputs?.Invoke(pass.Activations.Values);
 
     public void AddBias(EnginePass pass, MatrixView y)
     {
@@ -114,6 +117,8 @@ internal sealed class EngineLinears(params EngineLinear[] parts)
     /// <summary>y = x W^T + bias of the pass's activations, one matrix beside the other.</summary>
     public void Apply(EnginePass pass, MatrixView y)
     {
+        foreach (EngineLinear part in parts)
+            part.Show(pass);
         PackedMatrix.Multiply(pass.Activations, _weights, y, pass.Team);
         int column = 0;
         foreach (EngineLinear part in parts)
