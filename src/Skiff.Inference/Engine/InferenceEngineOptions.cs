@@ -14,6 +14,12 @@ public sealed record InferenceEngineOptions
     /// <summary>First positions that are seen beside the window.</summary>
     public int Sinks { get; init; }
 
+    /// <summary>
+    /// How keys and values are stored: F32, F16 (numbers beyond 65504 become it), or Q8_0 (8 bits, and a scale for up to 32 of a head's values).
+    /// When null they are as exact as the weights: F32 for a model in F32, otherwise F16.
+    /// </summary>
+    public TensorType? CacheType { get; init; }
+
     /// <summary>Threads that work; the process's own when null.</summary>
     public ThreadTeam? Team { get; init; }
 
@@ -29,6 +35,8 @@ public sealed record InferenceEngineOptions
             throw new InvalidInputException("engine", "max-rows", $"must lie from 1 to {1 << 20}, not {MaxRows}");
         if (Window < 0)
             throw new InvalidInputException("engine", "window", $"must be 0 (all) or more, not {Window}");
+        if (CacheType is not (null or TensorType.F32 or TensorType.F16 or TensorType.Q8_0))
+            throw new InvalidInputException("engine", "cache-type", $"must be f32, f16 or q8_0, not {CacheType.Value.Name()}");
         if (Sinks < 0 || (Sinks > 0 && Window == 0))
             throw new InvalidInputException("engine", "sinks", $"{Sinks} first positions beside a window of {Window}: give 0, or a window too");
     }

@@ -14,7 +14,13 @@ internal static unsafe class CachedAttentionBlock
         MicroKernel kernel = MicroKernel.Of(plan->Isa);
         int k = rows->Tiles.Shape.HeadDim, share = plan->Share, width = plan->Width;
         bool direct = job->Splits == 1;
-        float* scores = Scratch.Own((long)kernel.Rows * (Length + width) + (long)count * (width + k + 2) + 2 * Length + 2 * kernel.Rows);
+        int v = rows->Tiles.Shape.ValueDim;
+        TensorType type = rows->Tiles.Shape.Type;
+        bool narrow = type != TensorType.F32;
+        // Widened keys and values come first, on whole cache lines; products read whole panels behind the last row.
+        int wide = narrow ? Length * (k + v + 1) : 0;
+        float* wideKeys = Scratch.Own(wide + (long)kernel.Rows * (Length + width + 2) + (long)count * (width + k + 2) + 2 * Length), wideValues = wideKeys + Length * k;
+        float* scores = wideKeys + wide;
         float* tanh = scores + kernel.Rows * Length, positions = tanh + Length, tileSums = positions + Length, sums = tileSums + kernel.Rows * width;
         float* queries = sums + count * width, most = queries + count * k, total = most + count, kept = total + count;
         for (int r = 0; r < count; r++)
@@ -36,14 +42,25 @@ internal static unsafe class CachedAttentionBlock
         for (; unit < endUnit; unit++)
         {
             int tile = units.TileOf(unit), start = tile * Length;
-            float* keys = rows->Tiles.Key(head, tile), values = rows->Tiles.Value(head, tile);
+            float* keys = (float*)rows->Tiles.Key(head, tile), values = (float*)rows->Tiles.Value(head, tile);
             for (int c = 0; plan->Slopes is not null && c < Length; c++)
                 positions[c] = start + c;
             if (count <= kernel.Rows && unit + 1 < endUnit)
             {
-                int next = units.TileOf(unit + 1);
-                Ahead(rows->Tiles.Key(head, next), Length * k);
-                Ahead(rows->Tiles.Value(head, next), Length * rows->Tiles.Shape.ValueDim);
+                // Keys and values lie behind each other.
+                Ahead(rows->Tiles.Key(head, units.TileOf(unit + 1)), rows->Tiles.Shape.KeyBytes + rows->Tiles.Shape.ValueBytes);
+            }
+
+            bool sinks = unit < units.Sinks;
+            if (narrow)
+            {
+                // What any of the rows sees, widened once for all of them.
+                int low = Math.Max(0, plan->Seen(rows->Position + first / share, sinks).Start - start);
+                int high = Math.Min(Length, plan->Seen(rows->Position + (first + count - 1) / share, sinks).End - start);
+                CacheRows.ReadKeys(type, (byte*)keys, k, low / kernel.Columns * kernel.Columns, high, wideKeys);
+                CacheRows.ReadValues(type, (byte*)values, v, low, high, wideValues);
+                keys = wideKeys;
+                values = wideValues;
             }
 
             for (int group = 0; group < count; group += kernel.Rows)
@@ -51,7 +68,6 @@ internal static unsafe class CachedAttentionBlock
                 int groupRows = Math.Min(kernel.Rows, count - group);
                 float* partial = direct ? tileSums : job->Partials + (((long)head * rows->Count * share + first + group) * job->Units + unit) * plan->PartialStride;
                 nint stride = direct ? width : (nint)job->Units * plan->PartialStride;
-                bool sinks = unit < units.Sinks;
                 int firstPosition = rows->Position + (first + group) / share, lastPosition = rows->Position + (first + group + groupRows - 1) / share;
                 // Both ends of what is seen move on from row to row.
                 int from = Math.Max(0, plan->Seen(firstPosition, sinks).Start - start), to = Math.Min(Length, plan->Seen(lastPosition, sinks).End - start);
@@ -68,7 +84,7 @@ internal static unsafe class CachedAttentionBlock
                 }
 
                 for (int column = 0; column < width && from < to; column += kernel.Columns)
-                    kernel.Tile(groupRows)(to - from, scores + from, Length, 1, values + (long)from * rows->Tiles.Shape.ValueDim + column, rows->Tiles.Shape.ValueDim, partial + column, stride, false, values, 0);
+                    kernel.Tile(groupRows)(to - from, scores + from, Length, 1, values + (long)from * v + column, v, partial + column, stride, false, values, 0);
                 for (int r = 0; direct && r < groupRows; r++)
                     Join(sums + (group + r) * width, ref most[group + r], ref total[group + r], tileSums + r * width, kept[2 * r], kept[2 * r + 1], width);
             }
@@ -79,10 +95,10 @@ internal static unsafe class CachedAttentionBlock
     }
 
     // A few rows pass over a tile faster than the processor's own prefetching follows.
-    private static void Ahead(float* values, int count)
+    private static void Ahead(byte* from, int count)
     {
-        for (int i = 0; i < count; i += 16)
-            PanelPacking.Ahead(values + i);
+        for (int i = 0; i < count; i += 64)
+            PanelPacking.Ahead((float*)(from + i));
     }
 
     // The row's powers in place of its scores, 0 where it sees nothing; the greatest score and the sum of the powers.

@@ -23,11 +23,11 @@ public sealed unsafe class KvCacheTests
                 Write(cache.Tiles, position);
             for (int p = 0; p < positions; p++)
                 Assert.True(Holds(cache.Tiles, p), $"position {p} of {positions}");
-            Assert.Equal((cache.ByteLength, 1), (memory.Bytes, memory.Blocks));
+            Assert.Equal((cache.ByteLength, KeyValueTiles.TilesOf(positions)), (memory.Bytes, memory.Blocks));
         }
 
         Assert.Equal(cache.MostBytes, cache.ByteLength);
-        Assert.Equal(KeyValueTiles.ByteLengthOf(shape, 16), cache.MostBytes);
+        Assert.Equal(16 * CacheMemory.BytesOf(shape), cache.MostBytes);
         cache.Dispose();
         cache.Dispose();
         Assert.Equal((0L, 0), (memory.Bytes, memory.Blocks));
@@ -120,9 +120,9 @@ public sealed unsafe class KvCacheTests
         for (int head = 0; head < tiles.Shape.Heads; head++)
         {
             for (int i = 0; i < tiles.Shape.HeadDim; i++)
-                tiles.Key(head, position / 64)[i * 64 + position % 64] = position * 100 + head * 10 + i;
+                ((float*)tiles.Key(head, position / 64))[i * 64 + position % 64] = position * 100 + head * 10 + i;
             for (int i = 0; i < tiles.Shape.ValueDim; i++)
-                tiles.Value(head, position / 64)[position % 64 * tiles.Shape.ValueDim + i] = -(position * 100 + head * 10 + i);
+                ((float*)tiles.Value(head, position / 64))[position % 64 * tiles.Shape.ValueDim + i] = -(position * 100 + head * 10 + i);
         }
     }
 
@@ -132,13 +132,13 @@ public sealed unsafe class KvCacheTests
         {
             for (int i = 0; i < tiles.Shape.HeadDim; i++)
             {
-                if (tiles.Key(head, position / 64)[i * 64 + position % 64] != position * 100 + head * 10 + i)
+                if (((float*)tiles.Key(head, position / 64))[i * 64 + position % 64] != position * 100 + head * 10 + i)
                     return false;
             }
 
             for (int i = 0; i < tiles.Shape.ValueDim; i++)
             {
-                if (tiles.Value(head, position / 64)[position % 64 * tiles.Shape.ValueDim + i] != -(position * 100 + head * 10 + i))
+                if (((float*)tiles.Value(head, position / 64))[position % 64 * tiles.Shape.ValueDim + i] != -(position * 100 + head * 10 + i))
                     return false;
             }
         }

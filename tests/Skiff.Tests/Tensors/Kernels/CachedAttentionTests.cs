@@ -99,6 +99,8 @@ public sealed unsafe class CachedAttentionTests : IDisposable
 
         public int Time { get; }
 
+        public TensorType Type { get; init; } = TensorType.F32;
+
         public float[] Key { get; }
 
         public float[] Value { get; }
@@ -185,14 +187,17 @@ public sealed unsafe class CachedAttentionTests : IDisposable
             return [.. cases.Select(c => output[at..(at += c.Time * first._groups * first._share * first._v)])];
         }
 
-        // Memory that holds anything but zeros, as large as the rule needs and no larger.
+        // Pages that hold anything but zeros, as few as the rule needs: in a window the tiles share them in turn.
         private (KeyValueTiles Tiles, Tensor Memory) Cache(int mostRows)
         {
-            KeyValueShape shape = new(_groups, _k, _v);
-            int pinned = KeyValueTiles.TilesOf(Window == 0 ? Time : Sinks), ring = Window == 0 ? 0 : (Window + mostRows - 1 + 62) / 64 + 1;
-            Tensor memory = Tensor.Allocate(TensorType.F32, KeyValueTiles.ByteLengthOf(shape, pinned + ring) / sizeof(float));
-            memory.Floats().Fill(float.NaN);
-            return (new KeyValueTiles((float*)memory.Data, shape, pinned + ring, pinned, ring), memory);
+            KeyValueShape shape = new(_groups, _k, _v, Type);
+            int tiles = KeyValueTiles.TilesOf(Time), pinned = Window == 0 ? tiles : Math.Min(tiles, KeyValueTiles.TilesOf(Sinks)), ring = Window == 0 ? 1 : (Window + mostRows - 1 + 62) / 64 + 1;
+            Tensor memory = Tensor.Allocate(TensorType.U8, (pinned + ring) * shape.PageBytes + tiles * sizeof(long));
+            new Span<byte>(memory.Data, checked((int)memory.ByteLength)).Fill(0xFF);
+            byte** pages = (byte**)(memory.Data + (pinned + ring) * shape.PageBytes);
+            for (int tile = 0; tile < tiles; tile++)
+                pages[tile] = memory.Data + (tile < pinned ? tile : pinned + (tile - pinned) % ring) * shape.PageBytes;
+            return (new KeyValueTiles(pages, shape), memory);
         }
     }
 }
