@@ -34,7 +34,7 @@ public sealed unsafe class InferenceEngine : IDisposable
         ThreadTeam team = options.Team ?? ThreadTeam.Default;
         (Config, MaxRows) = (model.Config, options.MaxRows);
         MemoryBudget.Check(EngineWeights.LeastBytes(model), model.Path, "its weights");
-        CacheType = options.CacheType ?? (EngineWeights.IsExact(model) ? TensorType.F32 : TensorType.F16);
+        CacheType = options.CacheType ?? (EngineWeights.IsExact(model) ? TensorType.F32 : TensorType.I16);
         _plan = new EnginePlan(Config, options, CacheType);
         EngineWeights weights = new(model, team, options.Progress, options.Inputs);
         _embedding = weights.Stored("embedding.weight");

@@ -15,8 +15,8 @@ public sealed record InferenceEngineOptions
     public int Sinks { get; init; }
 
     /// <summary>
-    /// How keys and values are stored: F32, F16 (numbers beyond 65504 become it), or Q8_0 (8 bits, and a scale for up to 32 of a head's values).
-    /// When null they are as exact as the weights: F32 for a model in F32, otherwise F16.
+    /// How keys and values are stored: F32, or I16 or I8, whole numbers with a single-precision scale for each position of a head. I16 takes the
+    /// bytes of half precision and errs less. When null: F32 for a model whose matrices are F32, otherwise I16.
     /// </summary>
     public TensorType? CacheType { get; init; }
 
@@ -35,8 +35,8 @@ public sealed record InferenceEngineOptions
             throw new InvalidInputException("engine", "max-rows", $"must lie from 1 to {1 << 20}, not {MaxRows}");
         if (Window < 0)
             throw new InvalidInputException("engine", "window", $"must be 0 (all) or more, not {Window}");
-        if (CacheType is not (null or TensorType.F32 or TensorType.F16 or TensorType.Q8_0))
-            throw new InvalidInputException("engine", "cache-type", $"must be f32, f16 or q8_0, not {CacheType.Value.Name()}");
+        if (CacheType is not (null or TensorType.F32 or TensorType.I16 or TensorType.I8))
+            throw new InvalidInputException("engine", "cache-type", $"must be f32, i16 or i8, not {CacheType.Value.Name()}");
         if (Sinks < 0 || (Sinks > 0 && Window == 0))
             throw new InvalidInputException("engine", "sinks", $"{Sinks} first positions beside a window of {Window}: give 0, or a window too");
     }

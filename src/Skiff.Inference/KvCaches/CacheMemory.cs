@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using System.Collections.Concurrent;
 using Skiff.Tensors;
 
 namespace Skiff.Inference;
@@ -12,6 +12,7 @@ internal sealed unsafe class CacheMemory
     // In front of each page, so that it begins on a 64-byte border.
     private const int OwnersBytes = 64;
 
+    private readonly ConcurrentDictionary<long, PagePool> _pools = [];
     private long _bytes;
     private int _blocks;
 
@@ -28,7 +29,7 @@ internal sealed unsafe class CacheMemory
     /// <exception cref="OutOfMemoryException">There is none.</exception>
     public byte* TakePage(KeyValueShape shape)
     {
-        byte* page = (byte*)NativeMemory.AlignedAlloc((nuint)BytesOf(shape), OwnersBytes) + OwnersBytes;
+        byte* page = PoolOf(shape).Take() + OwnersBytes;
         Owners(page) = 1;
         Count(BytesOf(shape), 1);
         return page;
@@ -45,7 +46,7 @@ internal sealed unsafe class CacheMemory
     {
         if (Interlocked.Decrement(ref Owners(page)) > 0)
             return;
-        NativeMemory.AlignedFree(page - OwnersBytes);
+        PoolOf(shape).Give(page - OwnersBytes);
         Count(-BytesOf(shape), -1);
     }
 
@@ -63,6 +64,8 @@ internal sealed unsafe class CacheMemory
         Count(-buffer.Length, -1);
         buffer.Free();
     }
+
+    private PagePool PoolOf(KeyValueShape shape) => _pools.GetOrAdd(BytesOf(shape), static bytes => new PagePool(bytes));
 
     private static ref int Owners(byte* page) => ref *(int*)(page - OwnersBytes);
 

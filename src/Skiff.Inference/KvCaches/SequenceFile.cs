@@ -130,7 +130,7 @@ public static unsafe class SequenceFile
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(8), Version);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(12), position);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(16), planned);
-        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(20), engine.CacheType switch { TensorType.F32 => 0, TensorType.F16 => 1, _ => 8 });
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(20), engine.CacheType switch { TensorType.F32 => 0, TensorType.I8 => 24, _ => 25 });
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(engine.Identity);
         foreach (LayerConfig layer in engine.Config.Layers)

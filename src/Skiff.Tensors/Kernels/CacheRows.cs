@@ -11,13 +11,10 @@ namespace Skiff.Tensors;
 /// </summary>
 internal static unsafe class CacheRows
 {
-    private const int Length = KeyValueTiles.Length, Block = KeyValueTiles.BlockLength;
-
-    // Greatest finite half: larger numbers become it, as an infinity would spoil every later position.
-    private const float MostHalf = 65504;
+    private const int Length = KeyValueTiles.Length;
 
     // Scales below have no finite inverse worth the name.
-    private const float Least = 1e-30f;
+    private const float LeastScale = 1e-30f;
 
     /// <summary>Puts rows into a tile from a lane on.</summary>
     /// <param name="type">How the tile stores numbers.</param>
@@ -27,41 +24,51 @@ internal static unsafe class CacheRows
     /// <param name="isKey">Whether the tile lies as [W, 64], not as [64, W].</param>
     public static void Write(TensorType type, MatrixView rows, byte* tile, int lane, bool isKey)
     {
-        int width = rows.Columns, blocks = KeyValueShape.BlocksOf(width);
-        if (type == TensorType.F32)
-        {
-            for (int r = 0; r < rows.Rows; r++)
-                Put((float*)(rows.Data + r * rows.RowStride), width, (float*)tile, lane + r, isKey);
-            return;
-        }
-
-        float* scales = (float*)(tile + Length * width), room = Scratch.Own(2L * width);
+        int width = rows.Columns;
+        short* codes = (short*)Scratch.Own(width);
         for (int r = 0; r < rows.Rows; r++)
         {
-            ReadOnlySpan<float> row = new(rows.Data + r * rows.RowStride, width);
-            if (type == TensorType.F16)
+            float* row = rows.Data + r * rows.RowStride;
+            if (type == TensorType.F32)
             {
-                Span<float> near = new(room, width);
-                TensorPrimitives.Clamp(row, -MostHalf, MostHalf, near);
-                Half* halves = (Half*)(room + width);
-                TensorPrimitives.ConvertToHalf(near, new Span<Half>(halves, width));
-                Put((ushort*)halves, width, (ushort*)tile, lane + r, isKey);
+                Put(row, width, (float*)tile, lane + r, isKey);
                 continue;
             }
 
-            sbyte* codes = (sbyte*)room;
-            for (int b = 0; b < blocks; b++)
-            {
-                int start = b * Block, count = Math.Min(Block, width - start);
-                // A NaN, or an infinity times its inverse, becomes 0 with a scale that makes NaN of it again.
-                float scale = Math.Abs(TensorPrimitives.MaxMagnitude(row.Slice(start, count))) / 127, inverse = scale > Least ? 1 / scale : 0;
-                for (int i = start; i < start + count; i++)
-                    codes[i] = (sbyte)MathF.Round(row[i] * inverse);
-                scales[isKey ? b * Length + lane + r : (lane + r) * blocks + b] = scale;
-            }
-
-            Put(codes, width, (sbyte*)tile, lane + r, isKey);
+            bool isShort = type == TensorType.I16;
+            float* scales = (float*)(tile + (isShort ? 2 : 1) * Length * width);
+            scales[lane + r] = Quantize(row, width, isShort ? short.MaxValue : sbyte.MaxValue, codes);
+            if (isShort)
+                Put(codes, width, (short*)tile, lane + r, isKey);
+            else
+                Put(Narrow(codes, width), width, (sbyte*)tile, lane + r, isKey);
         }
+    }
+
+    // Nearest whole numbers up to the greatest, and their scale. A NaN or infinite value gives 0 under a scale that makes NaN of it again.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Quantize(float* row, int width, float greatest, short* codes)
+    {
+        float scale = Math.Abs(TensorPrimitives.MaxMagnitude(new ReadOnlySpan<float>(row, width))) / greatest;
+        float inverse = scale > LeastScale && float.IsFinite(scale) ? 1 / scale : 0;
+        int i = 0;
+        for (; i <= width - 16 && inverse > 0; i += 16)
+        {
+            Vector512<int> whole = Vector512.ConvertToInt32Native(Vector512.Round(Vector512.Load(row + i) * inverse));
+            Vector512.Narrow(whole, whole).GetLower().Store(codes + i);
+        }
+
+        for (; i < width; i++)
+            codes[i] = inverse > 0 ? (short)MathF.Round(row[i] * inverse) : (short)0;
+        return scale;
+    }
+
+    private static sbyte* Narrow(short* codes, int width)
+    {
+        sbyte* narrow = (sbyte*)codes;
+        for (int i = 0; i < width; i++)
+            narrow[i] = (sbyte)codes[i];
+        return narrow;
     }
 
     private static void Put<T>(T* row, int width, T* tile, int lane, bool isKey)
@@ -78,72 +85,19 @@ internal static unsafe class CacheRows
             tile[i * Length] = row[i];
     }
 
-    /// <summary>Widens lanes of a tile's keys; whole groups of 16 around them are written.</summary>
-    /// <param name="type">F16 or Q8_0.</param>
-    /// <param name="tile">[K, 64].</param>
-    /// <param name="width">K.</param>
-    /// <param name="from">The first lane.</param>
-    /// <param name="to">Behind the last.</param>
-    /// <param name="keys">[K, 64] in single precision.</param>
+    /// <summary>Whole numbers to single precision, without their scales; up to 15 behind them are written too.</summary>
+    /// <param name="type">I16 or I8.</param>
+    /// <param name="tile">Where the first lies.</param>
+    /// <param name="count">How many, in a row.</param>
+    /// <param name="to">Where the first goes.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void ReadKeys(TensorType type, byte* tile, int width, int from, int to, float* keys)
+    public static void Widen(TensorType type, byte* tile, int count, float* to)
     {
-        float* scales = (float*)(tile + Length * width);
-        for (int lane = from & -16; lane < to; lane += 16)
-        {
-            if (type == TensorType.F16)
-            {
-                for (int i = 0; i < width; i++)
-                    Halves(tile + 2 * (i * Length + lane)).Store(keys + i * Length + lane);
-                continue;
-            }
-
-            for (int i = 0; i < width;)
-            {
-                Vector512<float> scale = Vector512.Load(scales + i / Block * Length + lane);
-                for (int end = Math.Min(width, i + Block); i < end; i++)
-                    (Codes(tile + i * Length + lane) * scale).Store(keys + i * Length + lane);
-            }
-        }
+        for (int i = 0; i < count && type == TensorType.I16; i += 16)
+            Shorts.Load(tile + 2 * i).Store(to + i);
+        for (int i = 0; i < count && type == TensorType.I8; i += 16)
+            Bytes.Load(tile + i).Store(to + i);
     }
-
-    /// <summary>Widens lanes of a tile's values; up to 15 numbers behind them are written too.</summary>
-    /// <param name="type">F16 or Q8_0.</param>
-    /// <param name="tile">[64, V].</param>
-    /// <param name="width">V.</param>
-    /// <param name="from">The first lane.</param>
-    /// <param name="to">Behind the last.</param>
-    /// <param name="values">[64, V] in single precision.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void ReadValues(TensorType type, byte* tile, int width, int from, int to, float* values)
-    {
-        if (type == TensorType.F16)
-        {
-            for (int i = from * width, end = to * width; i < end; i += 16)
-                Halves(tile + 2 * i).Store(values + i);
-            return;
-        }
-
-        int blocks = KeyValueShape.BlocksOf(width);
-        float* scales = (float*)(tile + Length * width);
-        // Row by row: what is written too much belongs to the next row, which comes later.
-        for (int lane = from; lane < to; lane++)
-        {
-            for (int i = 0; i < width; i += 16)
-                (Codes(tile + lane * width + i) * Vector512.Create(scales[lane * blocks + i / Block])).Store(values + lane * width + i);
-        }
-    }
-
-    // A NaN is stored as one of the numbers beyond the greatest.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Halves(byte* from)
-    {
-        Vector512<float> values = Sixteen.Halves(from);
-        return Vector512.ConditionalSelect(Vector512.GreaterThan(Vector512.Abs(values), Vector512.Create(MostHalf)), Vector512.Create(float.NaN), values);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Codes(byte* from) => Vector512.ConvertToSingle(Sixteen.Widen(Vector128.Load((sbyte*)from)));
 
     /// <summary>Zeros for the lanes from one on, whatever lies there.</summary>
     /// <param name="shape">The cache's.</param>
@@ -152,17 +106,12 @@ internal static unsafe class CacheRows
     /// <param name="isKey">Which of them.</param>
     public static void Clear(KeyValueShape shape, Span<byte> tile, int lane, bool isKey)
     {
-        int width = isKey ? shape.HeadDim : shape.ValueDim, size = shape.Type == TensorType.F32 ? 4 : shape.Type == TensorType.F16 ? 2 : 1;
-        Clear(tile[..(Length * width * size)], width, size);
-        if (shape.Type == TensorType.Q8_0)
-            Clear(tile[(Length * width)..], KeyValueShape.BlocksOf(width), sizeof(float));
-
-        void Clear(Span<byte> numbers, int count, int size)
-        {
-            if (!isKey)
-                numbers[(lane * count * size)..].Clear();
-            for (int i = 0; isKey && i < count; i++)
-                numbers[((i * Length + lane) * size)..((i + 1) * Length * size)].Clear();
-        }
+        int width = isKey ? shape.HeadDim : shape.ValueDim, size = shape.NumberBytes;
+        for (int i = 0; isKey && i < width; i++)
+            tile[((i * Length + lane) * size)..((i + 1) * Length * size)].Clear();
+        if (!isKey)
+            tile[(lane * width * size)..(Length * width * size)].Clear();
+        if (shape.IsScaled)
+            tile[(Length * width * size + lane * sizeof(float))..].Clear();
     }
 }

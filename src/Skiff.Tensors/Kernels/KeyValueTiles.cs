@@ -14,19 +14,16 @@ internal readonly unsafe struct KeyValueTiles(byte** pages, KeyValueShape shape)
     /// <summary>Positions of a tile.</summary>
     public const int Length = 64;
 
-    /// <summary>Values that share a scale in <see cref="TensorType.Q8_0"/>.</summary>
-    public const int BlockLength = 32;
-
     public KeyValueShape Shape => shape;
 
     /// <summary>Tiles that hold so many positions from 0.</summary>
     public static int TilesOf(int positions) => (int)((positions + (long)Length - 1) / Length);
 
-    /// <summary>[K, 64]; of 8 bits, whole numbers, and behind them single-precision scales, [blocks of K, 64].</summary>
+    /// <summary>[K, 64], and behind whole numbers a single-precision scale for each position, [64].</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public byte* Key(int head, int tile) => pages[tile] + head * (shape.KeyBytes + shape.ValueBytes);
 
-    /// <summary>[64, V]; of 8 bits, whole numbers, and behind them scales, [64, blocks of V].</summary>
+    /// <summary>[64, V], and behind whole numbers a scale for each position, [64].</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public byte* Value(int head, int tile) => Key(head, tile) + shape.KeyBytes;
 }
@@ -35,7 +32,7 @@ internal readonly unsafe struct KeyValueTiles(byte** pages, KeyValueShape shape)
 /// <param name="Heads">G.</param>
 /// <param name="HeadDim">K.</param>
 /// <param name="ValueDim">V.</param>
-/// <param name="Type">F32, F16, or Q8_0: 8 bits, and a scale for up to 32 values of a position.</param>
+/// <param name="Type">F32, or I16 or I8: whole numbers, and a scale for each position of a head, what is stored being their product.</param>
 internal readonly record struct KeyValueShape(int Heads, int HeadDim, int ValueDim, TensorType Type = TensorType.F32)
 {
     // Products read whole panels of values: so much may be touched behind the last row.
@@ -53,15 +50,13 @@ internal readonly record struct KeyValueShape(int Heads, int HeadDim, int ValueD
     /// <summary>Bytes that a position takes.</summary>
     public long PositionBytes => (long)Heads * (BytesOf(HeadDim) + BytesOf(ValueDim));
 
-    /// <summary>Blocks that values of a position fill, the last one perhaps in part.</summary>
-    public static int BlocksOf(int values) => (values + KeyValueTiles.BlockLength - 1) / KeyValueTiles.BlockLength;
+    /// <summary>Whether whole numbers are stored.</summary>
+    public bool IsScaled => Type != TensorType.F32;
 
-    private int BytesOf(int values) => Type switch
-    {
-        TensorType.F32 => values * sizeof(float),
-        TensorType.F16 => values * sizeof(ushort),
-        _ => values + BlocksOf(values) * sizeof(float),
-    };
+    /// <summary>Bytes of a number.</summary>
+    public int NumberBytes => Type == TensorType.I8 ? 1 : Type == TensorType.I16 ? 2 : 4;
+
+    private int BytesOf(int values) => values * NumberBytes + (IsScaled ? sizeof(float) : 0);
 }
 
 /// <summary>Rows of a pass that belong to one sequence, and its cache.</summary>
