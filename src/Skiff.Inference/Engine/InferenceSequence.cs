@@ -85,13 +85,9 @@ public sealed unsafe class InferenceSequence : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         int at = position ?? Position, planned = plannedLength ?? PlannedLength;
         CheckPosition(at);
-        InferenceSequence fork = new(Engine, planned);
-        if (!CanFork(fork))
-        {
-            fork.Dispose();
+        if (!TurnsAlike(planned))
             throw new InvalidOperationException($"a sequence planned for {planned} positions turns its keys by other angles than one planned for {PlannedLength}");
-        }
-
+        InferenceSequence fork = new(Engine, planned);
         for (int block = 0; block < _caches.Length; block++)
             fork._caches[block]?.Share(_caches[block]!, at);
         States.CopyTo(fork.States);
@@ -99,9 +95,12 @@ public sealed unsafe class InferenceSequence : IDisposable
         return fork;
     }
 
+    /// <summary>Whether <see cref="Fork"/> can do it.</summary>
+    internal bool CanFork(int position, int plannedLength) => (position == Position || CanRewind(position)) && TurnsAlike(plannedLength);
+
     // LongRoPE and dynamic scaling choose by the length.
-    private bool CanFork(InferenceSequence fork) =>
-        Rotations.Zip(fork.Rotations, (a, b) => a.Scale == b.Scale && a.Frequencies.AsSpan().SequenceEqual(b.Frequencies)).All(same => same);
+    private bool TurnsAlike(int plannedLength) => Engine.Plan.Ropes.Zip(Rotations).All(pair =>
+        pair.First.Frequencies(plannedLength) is var (frequencies, scale) && scale == pair.Second.Scale && frequencies.AsSpan().SequenceEqual(pair.Second.Frequencies));
 
     /// <summary>Cuts it back to its first positions; what came after is written anew before it is seen.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It has fewer positions.</exception>
