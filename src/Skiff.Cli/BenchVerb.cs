@@ -21,6 +21,7 @@ internal static class BenchVerb
         Option<int?> repetitions = Flags.Whole("--repetitions", "Measurements of each row after one warm-up [default: 5].");
         repetitions.Aliases.Add("-r");
         Option<TensorType?> type = TypeFlag.Create("Convert matrices before measuring", "by default as they are, f32 for zoo:NAME");
+        Option<TensorType?> cacheType = new CacheFlags().Type;
         Option<string?> form = new("--output", "-o") { Description = "md, json or csv [default: md].", HelpName = "FORM" };
         form.AcceptOnlyFromAmong("md", "json", "csv");
         Verb verb = new("bench", "Time a model's prompts and generation; 'skiff bench train' times training.")
@@ -32,7 +33,7 @@ internal static class BenchVerb
             ],
         };
         verb.Arguments.Add(model);
-        foreach (Option option in new Option[] { prompts, generations, depths, threads, batch, repetitions, type, form })
+        foreach (Option option in new Option[] { prompts, generations, depths, threads, batch, repetitions, type, cacheType, form })
             verb.Options.Add(option);
         verb.Add(BenchTrainVerb.Create());
         return verb.Computes((parse, stop) =>
@@ -53,7 +54,7 @@ internal static class BenchVerb
             Model opened = Model.Open(path);
             if (parse.GetValue(type) is { } asked)
                 opened = opened.ConvertTo(asked);
-            using ThroughputBenchmark benchmark = new(opened, memory);
+            using ThroughputBenchmark benchmark = new(opened, memory, team => BenchmarkDriver.Of(opened, team, parse.GetValue(cacheType)));
             BenchPrinter printer = new(parse.InvocationConfiguration.Output, parse.GetValue(form) ?? "md", opened, benchmark.ModelSize);
             using (Progress progress = new(parse.InvocationConfiguration.Error, "measuring", "runs", tests.Count * (times + 1L)))
             {

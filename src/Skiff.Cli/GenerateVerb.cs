@@ -41,7 +41,7 @@ internal static class GenerateVerb
         string prompt = parse.GetValue(flags.PromptFile) is { } file ? ReadPrompt(file) : parse.GetValue(flags.Prompt) ?? "";
         Model model = Model.Open(parse.GetValue(flags.Model)!, parse.GetValue(flags.Tokenizer));
         Tokenizer tokenizer = model.Tokenizer;
-        using InferenceEngine engine = new(model);
+        using InferenceEngine engine = new(model, flags.Cache.Read(parse));
         Generator generator = new(engine, tokenizer);
         int[] ids = generator.PromptIds(prompt);
         (ISampler sampler, ulong seed) = CreateSampler(parse, flags, engine.VocabularySize);
@@ -143,10 +143,12 @@ internal static class GenerateVerb
         public Option<int?> Steps { get; } = Flags.Whole("--steps", "With --sampler llama2c: positions to run, the prompt's included; 0 for the whole context.");
         public Option<string?> Tokenizer { get; } = Flags.Text("--tokenizer", "PATH", "A tokenizer that is not the model's own.");
 
+        public CacheFlags Cache { get; } = new();
+
         public IEnumerable<Option> All =>
         [
             Prompt, PromptFile, MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, RepetitionWindow, Seed, Stop,
-            Json, Raw, Sampler, Steps, Tokenizer,
+            Json, Raw, Sampler, Steps, Tokenizer, .. Cache.All,
         ];
 
         /// <summary>Refuses options that contradict each other or would not be honoured.</summary>

@@ -3,7 +3,7 @@ using Skiff.Tensors;
 
 namespace Skiff.Cli;
 
-/// <summary>The <c>--type</c> of a verb that writes weights.</summary>
+/// <summary>Flags that name a number type.</summary>
 internal static class TypeFlag
 {
     private static readonly TensorType[] s_types =
@@ -16,20 +16,23 @@ internal static class TypeFlag
     public static Option<TensorType?> Create(string absent) => Create("How matrices are stored", $"quantized types only in .gguf; {absent}");
 
     /// <summary>An optional number type for matrices; null where it is not given.</summary>
-    public static Option<TensorType?> Create(string purpose, string remarks) => new("--type")
+    public static Option<TensorType?> Create(string purpose, string remarks) => OneOf("--type", purpose, remarks, s_types);
+
+    /// <summary>One of some number types; null where it is not given.</summary>
+    public static Option<TensorType?> OneOf(string name, string purpose, string remarks, params TensorType[] types) => new(name)
     {
-        Description = $"{purpose}: {string.Join(", ", s_types.Select(t => t.Name()))} ({remarks}).",
+        Description = $"{purpose}: {string.Join(", ", types.Select(t => t.Name()))} ({remarks}).",
         HelpName = "TYPE",
         CustomParser = result =>
         {
             string text = result.Tokens[^1].Value;
-            foreach (TensorType type in s_types)
+            foreach (TensorType type in types)
             {
                 if (type.Name().Equals(text, StringComparison.OrdinalIgnoreCase))
                     return type;
             }
 
-            result.AddError($"--type takes one of {string.Join(", ", s_types.Select(t => t.Name()))}, not '{text}'");
+            result.AddError($"{name} takes one of {string.Join(", ", types.Select(t => t.Name()))}, not '{text}'");
             return null;
         },
     };

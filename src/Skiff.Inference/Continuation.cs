@@ -37,6 +37,9 @@ internal sealed class Continuation
         _history = [.. prompt];
     }
 
+    /// <summary>The prompt and what was drawn.</summary>
+    public IReadOnlyList<int> History => _history;
+
     /// <summary>The next token; after one with a reason to finish there is none.</summary>
     /// <param name="logits">[V] what the model gives behind the last token.</param>
     public GeneratedToken Draw(ReadOnlySpan<float> logits)

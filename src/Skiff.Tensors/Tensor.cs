@@ -1,3 +1,4 @@
+using System.Runtime.ConstrainedExecution;
 using System.Runtime.InteropServices;
 
 namespace Skiff.Tensors;
@@ -178,8 +179,8 @@ public sealed unsafe class Tensor
     }
 }
 
-/// <summary>Native memory on a 64-byte border or wider, freed with its last user.</summary>
-internal sealed unsafe class NativeBuffer
+/// <summary>Native memory on a 64-byte border or wider, freed with its last user, behind the finalizers of those who use it.</summary>
+internal sealed unsafe class NativeBuffer : CriticalFinalizerObject
 {
     // From here on, Linux is asked for pages of 2 MiB: rows far apart then cost no search for their page.
     private const long SmallestHuge = 4 << 20;

@@ -29,13 +29,15 @@ public sealed record BenchmarkDriver
     public required long KvBytesPerToken { get; init; }
 
     /// <summary>Drives an <see cref="InferenceEngine"/>.</summary>
-    public static BenchmarkDriver Of(Model model, ThreadTeam team)
+    /// <param name="model">The model.</param>
+    /// <param name="team">Threads.</param>
+    /// <param name="cacheType">How keys and values are stored; as exact as the weights when null.</param>
+    public static BenchmarkDriver Of(Model model, ThreadTeam team, TensorType? cacheType = null)
     {
-        InferenceEngine engine = new(model, new InferenceEngineOptions { Team = team });
-        ModelConfig config = model.Config;
-        float[] logits = new float[config.VocabSize];
+        InferenceEngine engine = new(model, new InferenceEngineOptions { Team = team, CacheType = cacheType });
+        float[] logits = new float[engine.VocabularySize];
         InferenceSequence sequence = engine.CreateSequence();
-        bool rewinds = sequence.CanRewind;
+        bool rewinds = sequence.KeepsAll;
         return new BenchmarkDriver
         {
             Begin = length =>
@@ -55,10 +57,9 @@ public sealed record BenchmarkDriver
             },
             Choose = () => TensorPrimitives.IndexOfMax<float>(logits),
             Rewind = rewinds ? position => sequence.Rewind(position) : null,
-            TypeK = TensorType.F32,
-            TypeV = TensorType.F32,
-            KvBytesPerToken = sizeof(float) * config.Layers.Where(l => l.Kind == LayerKind.Attention)
-                .Sum(l => (long)(config.Latent is null ? l.KeyValueHeads : l.Heads) * (config.HeadDim + config.ValueHeadDim)),
+            TypeK = engine.CacheType,
+            TypeV = engine.CacheType,
+            KvBytesPerToken = engine.CacheBytesPerPosition,
         };
     }
 }

@@ -4,8 +4,14 @@ using Skiff.Tensors;
 namespace Skiff.Inference;
 
 /// <summary>What an engine's blocks and sequences share: the model's rotations, and which cache a block has.</summary>
-internal sealed class EnginePlan(ModelConfig config, InferenceEngineOptions options)
+/// <param name="config">What is computed.</param>
+/// <param name="options">Windows.</param>
+/// <param name="cacheType">How keys and values are stored.</param>
+internal sealed class EnginePlan(ModelConfig config, InferenceEngineOptions options, TensorType cacheType)
 {
+    /// <summary>How keys and values are stored.</summary>
+    public TensorType CacheType => cacheType;
+
     /// <summary>Memory of all sequences.</summary>
     public CacheMemory Memory { get; } = new();
 
@@ -23,7 +29,7 @@ internal sealed class EnginePlan(ModelConfig config, InferenceEngineOptions opti
         options.Window > 0 && (layer.SlidingWindow == 0 || options.Window < layer.SlidingWindow) ? (options.Window, options.Sinks) : (layer.SlidingWindow, 0);
 
     /// <summary>The sizes of a block's cache; latent attention keeps its keys and values expanded.</summary>
-    public KeyValueShape ShapeOf(LayerConfig layer) => new(config.Latent is null ? layer.KeyValueHeads : layer.Heads, config.HeadDim, config.ValueHeadDim);
+    public KeyValueShape ShapeOf(LayerConfig layer) => new(config.Latent is null ? layer.KeyValueHeads : layer.Heads, config.HeadDim, config.ValueHeadDim, cacheType);
 
     /// <summary>The cache of a block, or null for one that does not attend.</summary>
     public KvCache? CacheOf(LayerConfig layer, int rows)
@@ -37,6 +43,9 @@ internal sealed class EnginePlan(ModelConfig config, InferenceEngineOptions opti
             ? new WindowCache(Memory, shape, window, sinks, rows)
             : new FullCache(Memory, shape, config.MaxPositionEmbeddings);
     }
+
+    /// <summary>Bytes that a position adds to caches that keep all of them.</summary>
+    public long PositionBytes => config.Layers.Where(layer => layer.Kind == LayerKind.Attention).Sum(layer => ShapeOf(layer).PositionBytes);
 
     /// <summary>Bytes that a sequence of so many positions holds where their room is taken at once.</summary>
     public long SequenceBytes(int positions, int rows) => config.Layers.Sum(layer => CacheOf(layer, rows)?.BytesFor(positions) ?? 0) + StateBytes;

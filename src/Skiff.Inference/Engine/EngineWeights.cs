@@ -18,7 +18,12 @@ internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, in
     public long ByteLength => _matrices.Values.Sum(matrix => matrix.ByteLength);
 
     /// <summary>Bytes that the packed matrices of a model take at least.</summary>
-    public static long LeastBytes(Model model) => ParameterList.Of(model.Config).Where(p => IsPacked(p, model.Config)).Sum(p => model.TypeOf(p.Name).ByteLength(p.Count));
+    public static long LeastBytes(Model model) => Packed(model).Sum(p => model.TypeOf(p.Name).ByteLength(p.Count));
+
+    /// <summary>Whether all matrices are in single precision or better.</summary>
+    public static bool IsExact(Model model) => Packed(model).All(p => model.TypeOf(p.Name) is TensorType.F32 or TensorType.F64);
+
+    private static IEnumerable<Parameter> Packed(Model model) => ParameterList.Of(model.Config).Where(p => IsPacked(p, model.Config));
 
     private static bool IsPacked(Parameter p, ModelConfig config) => p.Shape.Length == 2 && p.Kind == "weight" && p.Module != "position_embedding"
         && (p.Module != "embedding" || config.TieWordEmbeddings);

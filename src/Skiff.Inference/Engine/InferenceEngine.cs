@@ -34,7 +34,8 @@ public sealed unsafe class InferenceEngine : IDisposable
         ThreadTeam team = options.Team ?? ThreadTeam.Default;
         (Config, MaxRows) = (model.Config, options.MaxRows);
         MemoryBudget.Check(EngineWeights.LeastBytes(model), model.Path, "its weights");
-        _plan = new EnginePlan(Config, options);
+        CacheType = options.CacheType ?? (EngineWeights.IsExact(model) ? TensorType.F32 : TensorType.I16);
+        _plan = new EnginePlan(Config, options, CacheType);
         EngineWeights weights = new(model, team, options.Progress, options.Inputs);
         _embedding = weights.Stored("embedding.weight");
         _positions = Config.Position == PositionKind.Learned ? weights.Stored("position_embedding.weight") : null;
@@ -63,6 +64,12 @@ public sealed unsafe class InferenceEngine : IDisposable
     /// <summary>Rows of a pass at most.</summary>
     public int MaxRows { get; }
 
+    /// <summary>How keys and values are stored.</summary>
+    public TensorType CacheType { get; }
+
+    /// <summary>Bytes that a position adds to a sequence that keeps all of them.</summary>
+    public long CacheBytesPerPosition => _plan.PositionBytes;
+
     /// <summary>Bytes of packed weights.</summary>
     public long WeightBytes { get; }
 
@@ -89,7 +96,17 @@ public sealed unsafe class InferenceEngine : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(plannedLength);
-        return new InferenceSequence(this, _plan, plannedLength);
+        InferenceSequence sequence = new(this, plannedLength);
+        try
+        {
+            sequence.Reserve(Math.Min(plannedLength, MaxPositions));
+            return sequence;
+        }
+        catch
+        {
+            sequence.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Adds tokens to sequences, after those that they hold.</summary>

@@ -14,6 +14,12 @@ public sealed record InferenceEngineOptions
     /// <summary>First positions that are seen beside the window.</summary>
     public int Sinks { get; init; }
 
+    /// <summary>
+    /// How keys and values are stored: F32, or I16 or I8, whole numbers with a single-precision scale for each position of a head. I16 takes the
+    /// bytes of half precision and errs less. When null: F32 for a model whose matrices are F32, otherwise I16.
+    /// </summary>
+    public TensorType? CacheType { get; init; }
+
     /// <summary>Threads that work; the process's own when null.</summary>
     public ThreadTeam? Team { get; init; }
 
@@ -29,6 +35,8 @@ public sealed record InferenceEngineOptions
             throw new InvalidInputException("engine", "max-rows", $"must lie from 1 to {1 << 20}, not {MaxRows}");
         if (Window < 0)
             throw new InvalidInputException("engine", "window", $"must be 0 (all) or more, not {Window}");
+        if (CacheType is not (null or TensorType.F32 or TensorType.I16 or TensorType.I8))
+            throw new InvalidInputException("engine", "cache-type", $"must be f32, i16 or i8, not {CacheType.Value.Name()}");
         if (Sinks < 0 || (Sinks > 0 && Window == 0))
             throw new InvalidInputException("engine", "sinks", $"{Sinks} first positions beside a window of {Window}: give 0, or a window too");
     }

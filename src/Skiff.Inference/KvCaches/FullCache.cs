@@ -10,4 +10,6 @@ public sealed class FullCache : KvCache
         : base(memory, shape, KeyValueTiles.TilesOf(positions), 0)
     {
     }
+
+    private protected override int FirstSeen(int position) => 0;
 }

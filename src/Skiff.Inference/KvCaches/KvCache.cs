@@ -1,72 +1,138 @@
+using System.Runtime.InteropServices;
 using Skiff.Tensors;
 
 namespace Skiff.Inference;
 
 /// <summary>
-/// Keys and values of one block of one sequence. A policy says which positions stay: it fixes how many tiles are never given up and how
-/// many share a ring. Positions are absolute under every policy.
+/// Keys and values of one block of one sequence, a page for each tile of 64 positions. A policy says which positions stay; they keep their
+/// numbers under every policy. Pages that a fork shares are copied by whoever is first to write into them.
 /// </summary>
 public abstract unsafe class KvCache : IDisposable
 {
     private readonly CacheMemory _memory;
     private readonly KeyValueShape _shape;
-    private readonly int _pinned, _ring;
-    private NativeBuffer? _buffer;
-    private int _slots;
+    // Tiles from 0 that are never given up, and tiles behind them that are there at once at most.
+    private readonly int _pinned, _near;
+    private readonly Stack<nint> _spare = [];
+    // Pinned in memory, as kernels read it.
+    private nint[] _pages = [];
+    private int _first, _end;
     private bool _disposed;
 
-    private protected KvCache(CacheMemory memory, KeyValueShape shape, int pinned, int ring) => (_memory, _shape, _pinned, _ring) = (memory, shape, pinned, ring);
+    private protected KvCache(CacheMemory memory, KeyValueShape shape, int pinned, int near) => (_memory, _shape, _pinned, _near) = (memory, shape, pinned, near);
 
-    /// <summary>Bytes it takes now.</summary>
-    public long ByteLength => _buffer?.Length ?? 0;
+    /// <summary>Frees what nobody gave back.</summary>
+    ~KvCache() => Free();
+
+    /// <summary>Bytes it takes now; what it shares with others counts in full.</summary>
+    public long ByteLength => CacheMemory.BytesOf(_shape) * (_spare.Count + _pages.Count(page => page != 0));
 
     /// <summary>Bytes it takes at most.</summary>
-    public long MostBytes => KeyValueTiles.ByteLengthOf(_shape, MostSlots);
+    public long MostBytes => CacheMemory.BytesOf(_shape) * (_pinned + _near);
+
+    /// <summary>The first position, beside those that are pinned, that a row at a position or behind it sees.</summary>
+    private protected abstract int FirstSeen(int position);
 
     /// <summary>Bytes that room for so many positions takes, asked for at once.</summary>
-    internal long BytesFor(int positions) => KeyValueTiles.ByteLengthOf(_shape, Math.Min(KeyValueTiles.TilesOf(positions), MostSlots));
+    internal long BytesFor(int positions) => CacheMemory.BytesOf(_shape) * Math.Min(KeyValueTiles.TilesOf(positions), _pinned + _near);
 
-    // A full cache pins every tile and has no ring.
-    private int MostSlots => _pinned + _ring;
+    internal KeyValueTiles Tiles => new((byte**)Marshal.UnsafeAddrOfPinnedArrayElement(_pages, 0), _shape);
 
-    internal KeyValueTiles Tiles => new((float*)_buffer!.Start, _shape, _slots, _pinned, _ring);
-
-    /// <summary>Makes room for positions up to a number; memory at least doubles when it grows, so each value moves about once.</summary>
+    /// <summary>Makes room for positions up to a number, as far as the policy holds so many, and lets go of what no row sees any more.</summary>
     /// <param name="positions">Positions from 0 that will have been written.</param>
-    /// <param name="held">Positions written so far, which are kept.</param>
-    /// <exception cref="OutOfMemoryException">Nothing has changed.</exception>
+    /// <param name="held">Positions written so far: none before this one is written again.</param>
+    /// <exception cref="OutOfMemoryException">What is written stays.</exception>
     internal void Reserve(int positions, int held)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        int needed = Math.Min(KeyValueTiles.TilesOf(positions), MostSlots);
-        if (needed <= _slots)
-            return;
-        int slots = (int)Math.Min(MostSlots, Math.Max(needed, 2L * _slots)), filled = Math.Min(KeyValueTiles.TilesOf(held), _slots);
-        NativeBuffer buffer = _memory.Take(KeyValueTiles.ByteLengthOf(_shape, slots));
-        if (_buffer is { } old)
-        {
-            KeyValueTiles from = Tiles, to = new((float*)buffer.Start, _shape, slots, _pinned, _ring);
-            long keys = (long)filled * KeyValueTiles.Length * _shape.HeadDim * sizeof(float), values = (long)filled * KeyValueTiles.Length * _shape.ValueDim * sizeof(float);
-            // A ring that is not whole has not turned: its tiles lie in order.
-            for (int head = 0; head < _shape.Heads; head++)
-            {
-                Buffer.MemoryCopy(from.Key(head, 0), to.Key(head, 0), keys, keys);
-                Buffer.MemoryCopy(from.Value(head, 0), to.Value(head, 0), values, values);
-            }
+        LetGo(FirstSeen(held) / KeyValueTiles.Length);
+        int end = (int)Math.Min(KeyValueTiles.TilesOf(positions), Math.Max(_first, _pinned) + (long)_near);
+        Grow(end);
+        for (int tile = held / KeyValueTiles.Length; tile < end; tile++)
+            Own(tile, keep: tile * KeyValueTiles.Length < held);
+        _end = Math.Max(_end, end);
+    }
 
-            _memory.Give(old);
+    /// <summary>Takes the tiles that the next position sees, to be filled from a file.</summary>
+    internal void Restore(int position)
+    {
+        int first = FirstSeen(position) / KeyValueTiles.Length, end = KeyValueTiles.TilesOf(position);
+        LetGo(first);
+        Grow(end);
+        for (int tile = 0; tile < end; tile = tile + 1 == Math.Min(_pinned, first) ? first : tile + 1)
+            Own(tile, keep: false);
+        _end = Math.Max(_end, end);
+    }
+
+    /// <summary>Shares what an empty cache of the same policy needs to go on from a position.</summary>
+    internal void Share(KvCache other, int position)
+    {
+        Grow(KeyValueTiles.TilesOf(position));
+        (_first, _end) = (other._first, KeyValueTiles.TilesOf(position));
+        for (int tile = 0; tile < _end; tile++)
+        {
+            if ((_pages[tile] = other._pages[tile]) != 0)
+                CacheMemory.Share((byte*)_pages[tile]);
+        }
+    }
+
+    // Tiles before one, but for the pinned, are seen no more.
+    private void LetGo(int first)
+    {
+        for (; _first < first; _first++)
+        {
+            if (_first < _pinned || _first >= _end || _pages[_first] == 0)
+                continue;
+            byte* page = (byte*)_pages[_first];
+            _pages[_first] = 0;
+            // The next tile takes its place: memory that is turned over is not asked for again.
+            if (CacheMemory.IsShared(page))
+                _memory.GivePage(page, _shape);
+            else
+                _spare.Push((nint)page);
+        }
+    }
+
+    private void Grow(int tiles)
+    {
+        if (tiles <= _pages.Length)
+            return;
+        nint[] pages = GC.AllocateArray<nint>(Math.Max(tiles, 2 * _pages.Length), pinned: true);
+        _pages.CopyTo(pages, 0);
+        _pages = pages;
+    }
+
+    private void Own(int tile, bool keep)
+    {
+        byte* old = (byte*)_pages[tile];
+        if (old is not null && !CacheMemory.IsShared(old))
+            return;
+        byte* page = _spare.TryPop(out nint spare) ? (byte*)spare : _memory.TakePage(_shape);
+        if (old is not null)
+        {
+            if (keep)
+                Buffer.MemoryCopy(old, page, _shape.PageBytes, _shape.PageBytes);
+            _memory.GivePage(old, _shape);
         }
 
-        (_buffer, _slots) = (buffer, slots);
+        _pages[tile] = (nint)page;
     }
 
     /// <summary>Gives its memory back.</summary>
     public void Dispose()
     {
-        _disposed = true;
-        if (_buffer is { } buffer)
-            _memory.Give(buffer);
-        (_buffer, _slots) = (null, 0);
+        Free();
         GC.SuppressFinalize(this);
+    }
+
+    private void Free()
+    {
+        if (_disposed)
+            return;
+        _disposed = true;
+        foreach (nint page in _pages.Concat(_spare).Where(page => page != 0))
+            _memory.GivePage((byte*)page, _shape);
+        (_pages, _end) = ([], 0);
+        _spare.Clear();
     }
 }

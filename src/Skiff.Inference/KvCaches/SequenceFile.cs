@@ -84,7 +84,10 @@ public static unsafe class SequenceFile
             throw new InvalidInputException(path, "version", $"{version} is not {Version}, the one this program reads: save the sequence anew");
         if (position < 1 || position > engine.MaxPositions || planned < 0)
             throw new InvalidInputException(path, "positions", $"{position} of a sequence planned for {planned}, where the model's context is {engine.MaxPositions}");
-        if (!header.AsSpan().SequenceEqual(Header(engine, position, planned)))
+        byte[] fitting = Header(engine, position, planned);
+        if (Int(20) != Int(20, fitting))
+            throw new InvalidInputException(path, "cache type", $"it was not saved with keys and values in {engine.CacheType.Name()}: choose the type it was saved with, or compute the prompt anew");
+        if (!header.AsSpan().SequenceEqual(fitting))
             throw new InvalidInputException(path, "model", "it was saved with another model, quantization or window: compute the prompt anew");
         TilePiece[] pieces = [.. Pieces(engine, position)];
         long length = HeaderBytes + (long)position * sizeof(int) + pieces.Sum(piece => (long)piece.ByteLength) + engine.Plan.StateBytes + HashBytes;
@@ -94,7 +97,7 @@ public static unsafe class SequenceFile
         InferenceSequence sequence = made.Sequence!;
         tokens = new int[position];
         Fill(MemoryMarshal.AsBytes(tokens.AsSpan()));
-        sequence.Reserve(position);
+        sequence.Restore(position);
         foreach (TilePiece piece in pieces)
             Fill(piece.Bytes(sequence));
         Fill(sequence.States);
@@ -108,10 +111,9 @@ public static unsafe class SequenceFile
                 throw new InvalidInputException(path, "tokens", $"id {id} is outside the vocabulary of {engine.VocabularySize}");
         }
 
-        sequence.Position = position;
         return made.Keep();
 
-        int Int(int at) => BinaryPrimitives.ReadInt32LittleEndian(header.AsSpan(at));
+        int Int(int at, byte[]? from = null) => BinaryPrimitives.ReadInt32LittleEndian((from ?? header).AsSpan(at));
 
         void Fill(Span<byte> bytes)
         {
@@ -120,7 +122,7 @@ public static unsafe class SequenceFile
         }
     }
 
-    // 8 bytes of magic, version, positions, planned length, and from 32 on a hash of the model and of what its blocks see.
+    // 8 bytes of magic, version, positions, planned length, GGUF's number of the cache's type, and from 32 on a hash of the model and of what its blocks see.
     private static byte[] Header(InferenceEngine engine, int position, int planned)
     {
         byte[] header = new byte[HeaderBytes];
@@ -128,6 +130,7 @@ public static unsafe class SequenceFile
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(8), Version);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(12), position);
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(16), planned);
+        BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(20), engine.CacheType switch { TensorType.F32 => 0, TensorType.I8 => 24, _ => 25 });
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(engine.Identity);
         foreach (LayerConfig layer in engine.Config.Layers)
@@ -166,7 +169,7 @@ public static unsafe class SequenceFile
     /// <summary>The keys or values of one tile.</summary>
     private readonly record struct TilePiece(int Block, int Head, int Tile, KeyValueShape Shape, bool Keys)
     {
-        public int ByteLength => KeyValueTiles.Length * (Keys ? Shape.HeadDim : Shape.ValueDim) * sizeof(float);
+        public int ByteLength => Keys ? Shape.KeyBytes : Shape.ValueBytes;
 
         public Span<byte> Bytes(InferenceSequence sequence)
         {
@@ -174,16 +177,9 @@ public static unsafe class SequenceFile
             return new Span<byte>(Keys ? tiles.Key(Head, Tile) : tiles.Value(Head, Tile), ByteLength);
         }
 
-        /// <summary>Positions that are not there yet, or have made room for others in a ring: what lies there is nobody's.</summary>
-        public void ClearBehind(Span<byte> bytes, int position)
-        {
-            int held = Math.Min(KeyValueTiles.Length, position - Tile * KeyValueTiles.Length);
-            Span<float> values = MemoryMarshal.Cast<byte, float>(bytes);
-            if (!Keys)
-                values[(held * Shape.ValueDim)..].Clear();
-            for (int i = 0; Keys && i < Shape.HeadDim; i++)
-                values[(i * KeyValueTiles.Length + held)..((i + 1) * KeyValueTiles.Length)].Clear();
-        }
+        /// <summary>Positions that are not there yet: what lies there is nobody's.</summary>
+        public void ClearBehind(Span<byte> bytes, int position) =>
+            CacheRows.Clear(Shape, bytes, Math.Min(KeyValueTiles.Length, position - Tile * KeyValueTiles.Length), Keys);
     }
 
     /// <summary>Gives a sequence's memory back unless it is kept.</summary>

@@ -30,7 +30,7 @@ internal sealed class ScheduledRequest(int[] prompt, Continuation continuation, 
     public required long Bytes { get; init; }
 
     /// <summary>Its keys and values once it runs.</summary>
-    public InferenceSequence? Sequence { get; set; }
+    public InferenceSequence? Sequence { get; private set; }
 
     /// <summary>Tokens of the prompt that the engine has not seen.</summary>
     public int PromptLeft => prompt.Length - _read;
@@ -60,6 +60,20 @@ internal sealed class ScheduledRequest(int[] prompt, Continuation continuation, 
             throw new InvalidInputException("input", "tokens", $"id {token.Id} is outside the vocabulary of {logits.Length}");
         return token.Finish is not null;
     }
+
+    /// <summary>Gives it a sequence, which may hold the beginning of its prompt.</summary>
+    public void Begin(InferenceSequence sequence) => (Sequence, _read) = (sequence, sequence.Position);
+
+    /// <summary>Hands its sequence over, with the tokens that it holds.</summary>
+    public (InferenceSequence Sequence, int[] Tokens) TakeSequence()
+    {
+        InferenceSequence sequence = Sequence!;
+        Sequence = null;
+        return (sequence, [.. continuation.History.Take(sequence.Position)]);
+    }
+
+    /// <summary>The tokens it begins with.</summary>
+    public ReadOnlySpan<int> Prompt => prompt;
 
     /// <summary>No further token comes, for a reason or, with null, as it should be.</summary>
     public void End(Exception? error)

@@ -18,7 +18,8 @@ public sealed class Scheduler : IDisposable
     // Under the lock. Only the thread adds to the running ones and takes from them.
     private readonly SortedSet<ScheduledRequest> _waiting = new(ScheduledRequest.Order);
     private readonly SortedSet<ScheduledRequest> _running = new(ScheduledRequest.Order);
-    private long _runningBytes, _number;
+    private readonly KeptSequences _kept;
+    private long _runningBytes, _number, _sharedTokens;
     private bool _disposed;
     private Exception? _failure;
     private float[] _logits = [];
@@ -32,7 +33,7 @@ public sealed class Scheduler : IDisposable
     {
         _options = options ?? new SchedulerOptions();
         _options.Check();
-        (_engine, _generator) = (engine, new Generator(engine, tokenizer));
+        (_engine, _generator, _kept) = (engine, new Generator(engine, tokenizer), new KeptSequences(_options.KeptSequences));
         _thread = new Thread(Run) { IsBackground = true, Name = "scheduler" };
         _thread.Start();
     }
@@ -43,7 +44,7 @@ public sealed class Scheduler : IDisposable
         get
         {
             lock (_lock)
-                return new SchedulerStatistics(_running.Count, _waiting.Count, _engine.CacheBytes);
+                return new SchedulerStatistics(_running.Count, _waiting.Count, _engine.CacheBytes, _sharedTokens);
         }
     }
 
@@ -108,6 +109,7 @@ public sealed class Scheduler : IDisposable
                 request.End(_failure ?? new OperationCanceledException("the scheduler was disposed"));
             _running.Clear();
             _waiting.Clear();
+            _kept.Dispose();
         }
     }
 
@@ -145,9 +147,13 @@ public sealed class Scheduler : IDisposable
     {
         try
         {
-            request.Sequence = _engine.CreateSequence(request.PlannedLength);
+            request.Begin(_kept.Fork(request.Prompt, request.PlannedLength) ?? _engine.CreateSequence(request.PlannedLength));
+            InferenceSequence sequence = request.Sequence!;
+            _sharedTokens += sequence.Position;
+            // What is kept and what runs may share pages, but each is counted in full: the budget holds whatever happens.
+            _kept.Shrink(_options.CacheBytes - _runningBytes - request.Bytes);
             // All its room at once: what it may come to is what it is counted with.
-            request.Sequence.Reserve(request.Positions);
+            sequence.Reserve(request.Positions - sequence.Position);
         }
         catch (Exception error)
         {
@@ -208,7 +214,16 @@ public sealed class Scheduler : IDisposable
         }
 
         lock (_lock)
+        {
             Leave(request);
+            if (error is null && _options.KeptSequences > 0)
+            {
+                (InferenceSequence sequence, int[] tokens) = request.TakeSequence();
+                _kept.Add(sequence, tokens);
+                _kept.Shrink(_options.CacheBytes - _runningBytes);
+            }
+        }
+
         request.End(error);
     }
 

@@ -14,8 +14,16 @@ public sealed record SchedulerOptions
     /// <summary>Bytes that the sequences of running requests hold at most.</summary>
     public long CacheBytes { get; init; } = long.MaxValue;
 
+    /// <summary>
+    /// Ended requests whose sequences stay, as far as <see cref="CacheBytes"/> is not wanted otherwise: a request that begins with the same tokens
+    /// goes on from there.
+    /// </summary>
+    public int KeptSequences { get; init; }
+
     internal void Check()
     {
+        if (KeptSequences < 0)
+            throw new InvalidInputException("scheduler", "kept-sequences", $"must be 0 or more, not {KeptSequences}");
         if (PromptChunk < 1)
             throw new InvalidInputException("scheduler", "prompt-chunk", $"must be at least 1, not {PromptChunk}");
         if (MaxRunning < 1)

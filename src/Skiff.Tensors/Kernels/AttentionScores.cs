@@ -39,10 +39,13 @@ internal static unsafe class AttentionScores
             row[c] += slope * (positions[c] - i);
     }
 
-    /// <summary>The greatest of scale row[c] in an interval, at least <paramref name="least"/>.</summary>
+    /// <summary>The greatest of scale row[c] in an interval, at least <paramref name="least"/>; with factors, row[c] is multiplied by its own first.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static float Max(float* row, int start, int end, float scale, float least)
+    public static float Max(float* row, int start, int end, float scale, float least, float* factors = null)
     {
+        // Outside the interval nothing counts.
+        for (int c = start & ~15; c < end && factors != null; c += 16)
+            (Vector512.Load(row + c) * Vector512.Load(factors + c)).Store(row + c);
         Vector512<float> most = Vector512.Create(least), factor = Vector512.Create(scale);
         for (int c = start & ~15; c < end; c += 16)
         {
@@ -53,9 +56,12 @@ internal static unsafe class AttentionScores
         return VectorFunctions.Largest(most);
     }
 
-    /// <summary>row[c] = 2^(scale row[c] - shift) in an interval and 0 in the rest of from to to; the sum of the row.</summary>
+    /// <summary>
+    /// row[c] = 2^(scale row[c] - shift) in an interval and 0 in the rest of from to to; the sum of the row. With factors, row[c] is multiplied
+    /// by its own behind the sum.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static float Powers(float* row, int start, int end, float scale, float shift, int from, int to)
+    public static float Powers(float* row, int start, int end, float scale, float shift, int from, int to, float* factors = null)
     {
         Vector512<float> sum = Vector512<float>.Zero, factor = Vector512.Create(scale), offset = Vector512.Create(-shift);
         for (int c = from & ~15; c < to; c += 16)
@@ -68,8 +74,10 @@ internal static unsafe class AttentionScores
                     power = Vector512.ConditionalSelect(Inside(c, start, end), power, Vector512<float>.Zero);
             }
 
-            power.Store(row + c);
             sum += power;
+            if (factors != null && c < end && c + 16 > start)
+                power = Vector512.ConditionalSelect(Inside(c, start, end), power * Vector512.Load(factors + c), power);
+            power.Store(row + c);
         }
 
         return Vector512.Sum(sum);
@@ -106,6 +114,17 @@ internal static unsafe class AttentionScores
 
             power.Store(p + c);
             ds.Store(dp + c);
+        }
+    }
+
+    /// <summary>row[c] = row[c] factors[c] in an interval.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Multiply(float* row, int start, int end, float* factors)
+    {
+        for (int c = start & ~15; c < end; c += 16)
+        {
+            Vector512<float> values = Vector512.Load(row + c), products = values * Vector512.Load(factors + c);
+            (c >= start && c + 16 <= end ? products : Vector512.ConditionalSelect(Inside(c, start, end), products, values)).Store(row + c);
         }
     }
 

@@ -34,24 +34,20 @@ internal static unsafe class CacheWrite
     private static void Head(Plan* plan, CachedRows* rows, int head)
     {
         const int Length = KeyValueTiles.Length;
-        (int k, int v) = (rows->Tiles.Shape.HeadDim, rows->Tiles.Shape.ValueDim);
+        KeyValueShape shape = rows->Tiles.Shape;
         for (int done = 0; done < rows->Count;)
         {
             int position = rows->Position + done, lane = position % Length, run = Math.Min(rows->Count - done, Length - lane);
-            float* key = plan->Keys.Data + (rows->Row + done) * plan->Keys.RowStride + head * k, keyTile = rows->Tiles.Key(head, position / Length) + lane;
-            float* value = plan->Values.Data + (rows->Row + done) * plan->Values.RowStride + head * plan->ValueStride;
-            float* valueTile = rows->Tiles.Value(head, position / Length) + lane * v;
-            for (int i = 0; i < k; i++)
-            {
-                for (int r = 0; r < run; r++)
-                    keyTile[i * Length + r] = key[r * plan->Keys.RowStride + i];
-            }
-
-            for (int r = 0; r < run; r++)
-                new ReadOnlySpan<float>(value + r * plan->Values.RowStride, v).CopyTo(new Span<float>(valueTile + r * v, v));
+            MatrixView keys = RowsOf(plan->Keys, rows->Row + done, run, head * shape.HeadDim, shape.HeadDim);
+            MatrixView values = RowsOf(plan->Values, rows->Row + done, run, head * plan->ValueStride, shape.ValueDim);
+            CacheRows.Write(shape.Type, keys, rows->Tiles.Key(head, position / Length), lane, isKey: true);
+            CacheRows.Write(shape.Type, values, rows->Tiles.Value(head, position / Length), lane, isKey: false);
             done += run;
         }
     }
+
+    private static MatrixView RowsOf(in MatrixView all, int row, int count, int column, int width) =>
+        new(all.Data + row * all.RowStride + column, count, width, all.RowStride);
 
     private struct Plan
     {

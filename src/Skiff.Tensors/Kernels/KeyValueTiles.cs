@@ -1,62 +1,63 @@
 // G key-value heads, K head size, V value head size
+using System.Runtime.CompilerServices;
+
 namespace Skiff.Tensors;
 
 /// <summary>
-/// Keys and values of one block of one sequence in memory that somebody else owns, in tiles of 64 positions that begin at multiples of
-/// 64, head by head. In a tile, keys lie as [K, 64], so that 64 scores are sums without a step across a vector, and values as [64, V].
-/// Tiles from <see cref="Pinned"/> on share a ring: a new one takes the place of the oldest.
+/// Keys and values of one block of one sequence, in pages that somebody else owns: a page holds one tile of 64 positions, which begin at a
+/// multiple of 64, head by head. Keys lie as [K, 64], so that 64 scores are sums without a step across a vector, and values as [64, V].
 /// </summary>
-internal readonly unsafe struct KeyValueTiles
+/// <param name="pages">Where the page of each tile begins; null for a tile that is not there.</param>
+/// <param name="shape">G, K, V and how numbers are stored.</param>
+internal readonly unsafe struct KeyValueTiles(byte** pages, KeyValueShape shape)
 {
     /// <summary>Positions of a tile.</summary>
     public const int Length = 64;
 
-    // Products read whole panels of values: so much may be touched behind the last row.
-    private const int Behind = 64;
-
-    /// <summary>Describes memory of <see cref="ByteLengthOf"/> bytes.</summary>
-    /// <param name="data">Its first value, on a 64-byte border.</param>
-    /// <param name="shape">G, K and V.</param>
-    /// <param name="slots">Tiles that the memory holds for each head.</param>
-    /// <param name="pinned">Tiles that are never given up.</param>
-    /// <param name="ring">Tiles of the ring when it is whole; the memory may still be shorter.</param>
-    public KeyValueTiles(float* data, KeyValueShape shape, int slots, int pinned, int ring)
-    {
-        (Shape, Slots, Pinned, Ring) = (shape, slots, pinned, ring);
-        Keys = data;
-        Values = data + (long)shape.Heads * slots * Length * shape.HeadDim;
-    }
-
-    public float* Keys { get; }
-
-    public float* Values { get; }
-
-    public KeyValueShape Shape { get; }
-
-    public int Slots { get; }
-
-    public int Pinned { get; }
-
-    public int Ring { get; }
-
-    /// <summary>Bytes for a number of tiles.</summary>
-    public static long ByteLengthOf(KeyValueShape shape, int slots) =>
-        checked(((long)shape.Heads * slots * Length * (shape.HeadDim + shape.ValueDim) + Behind) * sizeof(float));
+    public KeyValueShape Shape => shape;
 
     /// <summary>Tiles that hold so many positions from 0.</summary>
     public static int TilesOf(int positions) => (int)((positions + (long)Length - 1) / Length);
 
-    /// <summary>[K, 64].</summary>
-    public float* Key(int head, int tile) => Keys + ((long)head * Slots + SlotOf(tile)) * Length * Shape.HeadDim;
+    /// <summary>[K, 64], and behind whole numbers a single-precision scale for each position, [64].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public byte* Key(int head, int tile) => pages[tile] + head * (shape.KeyBytes + shape.ValueBytes);
 
-    /// <summary>[64, V].</summary>
-    public float* Value(int head, int tile) => Values + ((long)head * Slots + SlotOf(tile)) * Length * Shape.ValueDim;
-
-    private int SlotOf(int tile) => tile < Pinned ? tile : Pinned + (tile - Pinned) % Ring;
+    /// <summary>[64, V], and behind whole numbers a scale for each position, [64].</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public byte* Value(int head, int tile) => Key(head, tile) + shape.KeyBytes;
 }
 
-/// <summary>The sizes of a cache: key-value heads, values of a key's head and of a value's.</summary>
-internal readonly record struct KeyValueShape(int Heads, int HeadDim, int ValueDim);
+/// <summary>The sizes of a cache: key-value heads, values of a key's head and of a value's, and how numbers are stored.</summary>
+/// <param name="Heads">G.</param>
+/// <param name="HeadDim">K.</param>
+/// <param name="ValueDim">V.</param>
+/// <param name="Type">F32, or I16 or I8: whole numbers, and a scale for each position of a head, what is stored being their product.</param>
+internal readonly record struct KeyValueShape(int Heads, int HeadDim, int ValueDim, TensorType Type = TensorType.F32)
+{
+    // Products read whole panels of values: so much may be touched behind the last row.
+    private const int Behind = 64 * sizeof(float);
+
+    /// <summary>Bytes of a tile's keys of one head.</summary>
+    public int KeyBytes => KeyValueTiles.Length * BytesOf(HeadDim);
+
+    /// <summary>Bytes of a tile's values of one head.</summary>
+    public int ValueBytes => KeyValueTiles.Length * BytesOf(ValueDim);
+
+    /// <summary>Bytes of a tile of all heads.</summary>
+    public long PageBytes => checked((long)Heads * (KeyBytes + ValueBytes) + Behind);
+
+    /// <summary>Bytes that a position takes.</summary>
+    public long PositionBytes => (long)Heads * (BytesOf(HeadDim) + BytesOf(ValueDim));
+
+    /// <summary>Whether whole numbers are stored.</summary>
+    public bool IsScaled => Type != TensorType.F32;
+
+    /// <summary>Bytes of a number.</summary>
+    public int NumberBytes => Type == TensorType.I8 ? 1 : Type == TensorType.I16 ? 2 : 4;
+
+    private int BytesOf(int values) => values * NumberBytes + (IsScaled ? sizeof(float) : 0);
+}
 
 /// <summary>Rows of a pass that belong to one sequence, and its cache.</summary>
 /// <param name="Tiles">Keys and values up to and with these rows'.</param>

@@ -1,4 +1,6 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Skiff.Tensors;
 
@@ -11,10 +13,24 @@ internal sealed unsafe class MicroKernel
 {
     private static readonly MicroKernel s_avx512 = new(MicroKernel512.Rows, 32,
     [
-        &MicroKernel512.Tile<One>, &MicroKernel512.Tile<Two>, &MicroKernel512.Tile<Three>, &MicroKernel512.Tile<Four>,
-        &MicroKernel512.Tile<Five>, &MicroKernel512.Tile<Six>, &MicroKernel512.Tile<Seven>, &MicroKernel512.Tile<Eight>,
-        &MicroKernel512.Tile<Nine>, &MicroKernel512.Tile<Ten>, &MicroKernel512.Tile<Eleven>, &MicroKernel512.Tile<Twelve>,
-    ]);
+        &MicroKernel512.Tile<One, Singles>, &MicroKernel512.Tile<Two, Singles>, &MicroKernel512.Tile<Three, Singles>, &MicroKernel512.Tile<Four, Singles>,
+        &MicroKernel512.Tile<Five, Singles>, &MicroKernel512.Tile<Six, Singles>, &MicroKernel512.Tile<Seven, Singles>, &MicroKernel512.Tile<Eight, Singles>,
+        &MicroKernel512.Tile<Nine, Singles>, &MicroKernel512.Tile<Ten, Singles>, &MicroKernel512.Tile<Eleven, Singles>, &MicroKernel512.Tile<Twelve, Singles>,
+    ])
+    {
+        Shorts =
+        [
+            &MicroKernel512.Tile<One, Shorts>, &MicroKernel512.Tile<Two, Shorts>, &MicroKernel512.Tile<Three, Shorts>, &MicroKernel512.Tile<Four, Shorts>,
+            &MicroKernel512.Tile<Five, Shorts>, &MicroKernel512.Tile<Six, Shorts>, &MicroKernel512.Tile<Seven, Shorts>, &MicroKernel512.Tile<Eight, Shorts>,
+            &MicroKernel512.Tile<Nine, Shorts>, &MicroKernel512.Tile<Ten, Shorts>, &MicroKernel512.Tile<Eleven, Shorts>, &MicroKernel512.Tile<Twelve, Shorts>,
+        ],
+        Bytes =
+        [
+            &MicroKernel512.Tile<One, Bytes>, &MicroKernel512.Tile<Two, Bytes>, &MicroKernel512.Tile<Three, Bytes>, &MicroKernel512.Tile<Four, Bytes>,
+            &MicroKernel512.Tile<Five, Bytes>, &MicroKernel512.Tile<Six, Bytes>, &MicroKernel512.Tile<Seven, Bytes>, &MicroKernel512.Tile<Eight, Bytes>,
+            &MicroKernel512.Tile<Nine, Bytes>, &MicroKernel512.Tile<Ten, Bytes>, &MicroKernel512.Tile<Eleven, Bytes>, &MicroKernel512.Tile<Twelve, Bytes>,
+        ],
+    };
 
     private static readonly MicroKernel s_avx2 = new(MicroKernel256.Rows, 16,
     [
@@ -32,6 +48,10 @@ internal sealed unsafe class MicroKernel
 
     private MicroKernel(int rows, int columns, delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, float*, nint, void>[] tiles)
         => (Rows, Columns, _tiles) = (rows, columns, tiles);
+
+    private delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, float*, nint, void>[]? Shorts { get; init; }
+
+    private delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, float*, nint, void>[]? Bytes { get; init; }
 
     /// <summary>Steps from one line asked of memory to the next.</summary>
     public const int AheadSteps = 4;
@@ -58,6 +78,13 @@ internal sealed unsafe class MicroKernel
     public delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, float*, nint, void> Tile(int rows) => _tiles[rows - 1];
 
     /// <summary>
+    /// <see cref="Tile"/> for a b of whole numbers, which are counted in its stride; null where this instruction set widens them beforehand. It
+    /// asks memory for a line every step of 16-bit numbers, every two of 8-bit ones.
+    /// </summary>
+    public delegate*<nint, float*, nint, nint, float*, nint, float*, nint, bool, float*, nint, void> Narrow(TensorType type, int rows) =>
+        (type == TensorType.I16 ? Shorts : Bytes) is { } tiles ? tiles[rows - 1] : null;
+
+    /// <summary>
     /// <see cref="Tile"/> for columns that do not fill it: b is filled up to <see cref="Columns"/>, the tile is computed in room of
     /// [<see cref="Rows"/>, <see cref="Columns"/>] and its valid part moved.
     /// </summary>
@@ -68,6 +95,49 @@ internal sealed unsafe class MicroKernel
             for (int j = 0; j < columns; j++)
                 c[i * cRow + j] = accumulate ? c[i * cRow + j] + tile[i * Columns + j] : tile[i * Columns + j];
     }
+}
+
+/// <summary>A kind of numbers that the compiler knows.</summary>
+internal unsafe interface INumbers
+{
+    /// <summary>Bytes of one.</summary>
+    static abstract int Size { get; }
+
+    /// <summary>Steps from one line asked of memory to the next.</summary>
+    static abstract int AheadSteps { get; }
+
+    /// <summary>Sixteen of them.</summary>
+    static abstract Vector512<float> Load(byte* from);
+}
+
+internal readonly unsafe struct Singles : INumbers
+{
+    public static int Size => sizeof(float);
+
+    public static int AheadSteps => MicroKernel.AheadSteps;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(byte* from) => Vector512.Load((float*)from);
+}
+
+internal readonly unsafe struct Shorts : INumbers
+{
+    public static int Size => sizeof(short);
+
+    public static int AheadSteps => 1;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(byte* from) => Vector512.ConvertToSingle(Sixteen.Widen(Vector256.Load((short*)from)));
+}
+
+internal readonly unsafe struct Bytes : INumbers
+{
+    public static int Size => sizeof(sbyte);
+
+    public static int AheadSteps => 2;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Load(byte* from) => Vector512.ConvertToSingle(Sixteen.Widen(Vector128.Load((sbyte*)from)));
 }
 
 /// <summary>A number of rows that the compiler knows.</summary>

@@ -5,7 +5,7 @@ namespace Skiff.Tensors;
 
 /// <summary>
 /// The tile of 12 x 32 in 512-bit vectors: 24 sums, two vectors of b and one value of a in 32 registers. Each step of 24 fused
-/// multiply-adds takes 14 loads, so loads do not limit it; 8 x 48 and 6 x 64 measured a little slower.
+/// multiply-adds takes 14 loads, so loads do not limit it; 8 x 48 and 6 x 64 measured a little slower. Numbers of b may be whole and narrow.
 /// </summary>
 internal static unsafe class MicroKernel512
 {
@@ -13,9 +13,12 @@ internal static unsafe class MicroKernel512
 
     /// <inheritdoc cref="MicroKernel"/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Tile<TRows>(nint length, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate, float* ahead, nint aheadStep)
+    public static void Tile<TRows, TNumbers>(nint length, float* a, nint aRow, nint aStep, float* b, nint bStep, float* c, nint cRow, bool accumulate, float* ahead, nint aheadStep)
         where TRows : struct, IRowCount
+        where TNumbers : struct, INumbers
     {
+        byte* from = (byte*)b;
+        bStep *= TNumbers.Size;
         // Three rows share a pointer: base, base + aRow, base + 2 aRow are address forms the processor has.
         nint two = 2 * aRow;
         float* a0 = a, a1 = a + 3 * aRow, a2 = a + 6 * aRow, a3 = a + 9 * aRow;
@@ -42,10 +45,10 @@ internal static unsafe class MicroKernel512
         {
             PanelPacking.Ahead(ahead);
             ahead += aheadStep;
-            nint stop = Math.Max(0, length - MicroKernel.AheadSteps);
+            nint stop = Math.Max(0, length - TNumbers.AheadSteps);
             for (; length > stop; length--)
             {
-                Vector512<float> bx = Vector512.Load(b), by = Vector512.Load(b + 16), value = Vector512.Create(*a0);
+                Vector512<float> bx = TNumbers.Load(from), by = TNumbers.Load(from + 16 * TNumbers.Size), value = Vector512.Create(*a0);
                 c0x = Vector512.FusedMultiplyAdd(value, bx, c0x);
                 c0y = Vector512.FusedMultiplyAdd(value, by, c0y);
                 if (TRows.Value > 1)
@@ -129,7 +132,7 @@ internal static unsafe class MicroKernel512
                 a1 += aStep;
                 a2 += aStep;
                 a3 += aStep;
-                b += bStep;
+                from += bStep;
             }
         }
 

@@ -34,6 +34,7 @@ public sealed class SchedulerTests
                 PromptChunk = random.Next(1, 30),
                 MaxRunning = random.Next(1, 6),
                 CacheBytes = (long)(picked.Max(p => p.Bytes) * (1 + 2 * random.NextDouble())),
+                KeptSequences = random.Next(4),
             };
             using (Scheduler scheduler = new(engine, Words, options))
             {
@@ -97,7 +98,7 @@ public sealed class SchedulerTests
         foreach (IAsyncEnumerable<GeneratedToken> request in requests)
             await All(request);
         Assert.Equal(["first", "second", "usual", "low"], order);
-        Assert.Equal(new SchedulerStatistics(0, 0, 0), scheduler.Statistics);
+        Assert.Equal(new SchedulerStatistics(0, 0, 0, 0), scheduler.Statistics);
     }
 
     [Fact]
@@ -117,6 +118,33 @@ public sealed class SchedulerTests
             Assert.Equal(20, (await All(request)).Count);
         // Two at once, exactly as counted.
         Assert.Equal(2 * small, most);
+        Assert.Equal(0, engine.CacheBlocks);
+    }
+
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("recurrent_gemma")]
+    public async Task TheNextTurnOfAChatReadsItsNewTokensOnly(string family)
+    {
+        using ThreadTeam team = new(1);
+        using InferenceEngine engine = Engine(family, team);
+        Random random = new(2);
+        int[] prompt = [.. Enumerable.Range(0, 70).Select(_ => random.Next(1, Vocabulary))];
+        using Scheduler scheduler = new(engine, Words, new SchedulerOptions { KeptSequences = 2 });
+        List<GeneratedToken> answer = await All(Submit(scheduler, prompt, new Hooked(() => { }), Endless with { MaxTokens = 10 }));
+        // The last token drawn was never read.
+        int[] next = [.. prompt, .. answer.Select(t => t.Id), 5, 6, 7];
+        using InferenceEngine other = Engine(family, team);
+        List<GeneratedToken> expected = [.. new Generator(other, Words).Generate(next, new Hooked(() => { }), Endless with { MaxTokens = 10 }, TestContext.Current.CancellationToken)];
+        Assert.Equal(expected, await All(Submit(scheduler, next, new Hooked(() => { }), Endless with { MaxTokens = 10 })));
+        Assert.Equal(prompt.Length + 9, scheduler.Statistics.SharedTokens);
+        // Another question behind the same instructions: a recurrent state cannot go back to it.
+        int[] question = [.. prompt, 9, 8];
+        expected = [.. new Generator(other, Words).Generate(question, new Hooked(() => { }), Endless with { MaxTokens = 10 }, TestContext.Current.CancellationToken)];
+        Assert.Equal(expected, await All(Submit(scheduler, question, new Hooked(() => { }), Endless with { MaxTokens = 10 })));
+        Assert.Equal(prompt.Length + 9 + (family == "llama" ? prompt.Length : 0), scheduler.Statistics.SharedTokens);
+        Assert.True(engine.CacheBlocks > 0);
+        scheduler.Dispose();
         Assert.Equal(0, engine.CacheBlocks);
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Skiff.Inference;
 using Skiff.Models;
@@ -23,11 +24,11 @@ public sealed unsafe class KvCacheTests
                 Write(cache.Tiles, position);
             for (int p = 0; p < positions; p++)
                 Assert.True(Holds(cache.Tiles, p), $"position {p} of {positions}");
-            Assert.Equal((cache.ByteLength, 1), (memory.Bytes, memory.Blocks));
+            Assert.Equal((cache.ByteLength, KeyValueTiles.TilesOf(positions)), (memory.Bytes, memory.Blocks));
         }
 
         Assert.Equal(cache.MostBytes, cache.ByteLength);
-        Assert.Equal(KeyValueTiles.ByteLengthOf(shape, 16), cache.MostBytes);
+        Assert.Equal(16 * CacheMemory.BytesOf(shape), cache.MostBytes);
         cache.Dispose();
         cache.Dispose();
         Assert.Equal((0L, 0), (memory.Bytes, memory.Blocks));
@@ -109,6 +110,98 @@ public sealed unsafe class KvCacheTests
         Assert.Equal((0, 0L), (engine.CacheBlocks, engine.CacheBytes));
     }
 
+    // A family of forks, each of which writes what it likes: none sees another's positions.
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(100, 0)]
+    [InlineData(100, 70)]
+    public void ForksShareWhatIsWrittenAndNothingElse(int window, int sinks)
+    {
+        const int rows = 40;
+        CacheMemory memory = new();
+        KeyValueShape shape = new(1, 2, 3);
+        Random random = new(window + sinks);
+        List<(KvCache Cache, List<int> Written)> alive = [(New(), [])];
+        for (int step = 0; step < 600; step++)
+        {
+            int at = random.Next(alive.Count);
+            (KvCache cache, List<int> written) = alive[at];
+            if (random.Next(4) == 0 && alive.Count < 6)
+            {
+                int position = window == 0 ? random.Next(written.Count + 1) : written.Count;
+                KvCache fork = New();
+                fork.Share(cache, position);
+                alive.Add((fork, written[..position]));
+            }
+            else if (random.Next(8) == 0 && alive.Count > 1 || written.Count > 600)
+            {
+                cache.Dispose();
+                alive[at] = (New(), []);
+            }
+            else
+            {
+                int first = written.Count, count = random.Next(1, rows + 1);
+                cache.Reserve(first + count, first);
+                for (int p = first; p < first + count; p++)
+                {
+                    written.Add(random.Next(1000));
+                    ((float*)cache.Tiles.Key(0, p / 64))[p % 64] = written[p];
+                    ((float*)cache.Tiles.Value(0, p / 64))[p % 64 * 3 + 2] = written[p];
+                }
+            }
+
+            foreach ((KvCache each, List<int> values) in alive)
+            {
+                for (int p = 0; p < values.Count; p++)
+                {
+                    if (p >= sinks && window > 0 && p <= values.Count - window)
+                        continue;
+                    Assert.Equal(values[p], ((float*)each.Tiles.Key(0, p / 64))[p % 64]);
+                    Assert.Equal(values[p], ((float*)each.Tiles.Value(0, p / 64))[p % 64 * 3 + 2]);
+                }
+            }
+        }
+
+        alive.ForEach(a => a.Cache.Dispose());
+        Assert.Equal((0L, 0), (memory.Bytes, memory.Blocks));
+
+        KvCache New() => window == 0 ? new FullCache(memory, shape, 1000) : new WindowCache(memory, shape, window, sinks, rows);
+    }
+
+    [Fact]
+    public void AForkTakesNoPageUntilItWrites()
+    {
+        CacheMemory memory = new();
+        KeyValueShape shape = new(1, 2, 3);
+        using FullCache first = new(memory, shape, 1000), second = new(memory, shape, 1000);
+        first.Reserve(300, 0);
+        Assert.Equal(5, memory.Blocks);
+        second.Share(first, 300);
+        Assert.Equal((5, first.ByteLength), (memory.Blocks, second.ByteLength));
+        // Position 300 lies in the fifth page.
+        second.Reserve(301, 300);
+        Assert.Equal(6, memory.Blocks);
+        first.Dispose();
+        Assert.Equal(5, memory.Blocks);
+    }
+
+    [Fact]
+    public void WhatNobodyGaveBackIsFreedInTheEnd()
+    {
+        CacheMemory memory = new();
+        Leave(memory);
+        for (int i = 0; i < 10 && memory.Blocks > 0; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+
+        Assert.Equal((0L, 0), (memory.Bytes, memory.Blocks));
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static void Leave(CacheMemory memory) => new FullCache(memory, new KeyValueShape(1, 2, 3), 1000).Reserve(300, 0);
+    }
+
     private static Model Long(Model model)
     {
         ModelConfig config = model.Config.With(new Dictionary<string, JsonNode?> { ["max_position_embeddings"] = 1000 });
@@ -120,9 +213,9 @@ public sealed unsafe class KvCacheTests
         for (int head = 0; head < tiles.Shape.Heads; head++)
         {
             for (int i = 0; i < tiles.Shape.HeadDim; i++)
-                tiles.Key(head, position / 64)[i * 64 + position % 64] = position * 100 + head * 10 + i;
+                ((float*)tiles.Key(head, position / 64))[i * 64 + position % 64] = position * 100 + head * 10 + i;
             for (int i = 0; i < tiles.Shape.ValueDim; i++)
-                tiles.Value(head, position / 64)[position % 64 * tiles.Shape.ValueDim + i] = -(position * 100 + head * 10 + i);
+                ((float*)tiles.Value(head, position / 64))[position % 64 * tiles.Shape.ValueDim + i] = -(position * 100 + head * 10 + i);
         }
     }
 
@@ -132,13 +225,13 @@ public sealed unsafe class KvCacheTests
         {
             for (int i = 0; i < tiles.Shape.HeadDim; i++)
             {
-                if (tiles.Key(head, position / 64)[i * 64 + position % 64] != position * 100 + head * 10 + i)
+                if (((float*)tiles.Key(head, position / 64))[i * 64 + position % 64] != position * 100 + head * 10 + i)
                     return false;
             }
 
             for (int i = 0; i < tiles.Shape.ValueDim; i++)
             {
-                if (tiles.Value(head, position / 64)[position % 64 * tiles.Shape.ValueDim + i] != -(position * 100 + head * 10 + i))
+                if (((float*)tiles.Value(head, position / 64))[position % 64 * tiles.Shape.ValueDim + i] != -(position * 100 + head * 10 + i))
                     return false;
             }
         }

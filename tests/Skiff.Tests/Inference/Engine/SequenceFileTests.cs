@@ -8,20 +8,20 @@ namespace Skiff.Tests.Inference;
 public sealed class SequenceFileTests
 {
     [Theory]
-    [InlineData("llama", 0, 0)]
-    [InlineData("llama", 9, 2)]
-    [InlineData("llama", 1, 0)]
-    [InlineData("gemma2", 0, 0)]
-    [InlineData("mixtral", 0, 0)]
-    [InlineData("minicpm3", 0, 0)]
-    [InlineData("recurrent_gemma", 0, 0)]
-    [InlineData("qwen_ntk_logn", 0, 0)]
-    public void AnotherEngineGoesOnWithTheSameBits(string name, int window, int sinks)
+    [InlineData("llama", 0, 0, TensorType.F32)]
+    [InlineData("llama", 9, 2, TensorType.F32)]
+    [InlineData("llama", 1, 0, TensorType.I16)]
+    [InlineData("gemma2", 0, 0, TensorType.F32)]
+    [InlineData("mixtral", 0, 0, TensorType.I8)]
+    [InlineData("minicpm3", 0, 0, TensorType.I16)]
+    [InlineData("recurrent_gemma", 0, 0, TensorType.I8)]
+    [InlineData("qwen_ntk_logn", 0, 0, TensorType.F32)]
+    public void AnotherEngineGoesOnWithTheSameBits(string name, int window, int sinks, TensorType type)
     {
         Model model = GoldenModel.Read(name).Open();
         using TemporaryFolder folder = new();
-        using InferenceEngine first = new(model, new InferenceEngineOptions { Window = window, Sinks = sinks, MaxRows = 4 });
-        using InferenceEngine second = new(model, new InferenceEngineOptions { Window = window, Sinks = sinks });
+        using InferenceEngine first = new(model, new InferenceEngineOptions { Window = window, Sinks = sinks, MaxRows = 4, CacheType = type });
+        using InferenceEngine second = new(model, new InferenceEngineOptions { Window = window, Sinks = sinks, CacheType = type });
         int length = Math.Min(model.Config.MaxPositionEmbeddings, 100);
         Random random = new(2);
         int[] tokens = [.. Enumerable.Range(0, length).Select(_ => random.Next(model.Config.VocabSize))];
@@ -60,6 +60,8 @@ public sealed class SequenceFileTests
         byte[] bytes = File.ReadAllBytes(path);
         Assert.Contains("model: it was saved with another", Refusal(other, path));
         Assert.Contains("model: it was saved with another", Refusal(windowed, path));
+        using InferenceEngine narrow = new(model, new InferenceEngineOptions { CacheType = TensorType.I8 });
+        Assert.Contains("cache type: it was not saved with keys and values in i8", Refusal(narrow, path));
         Assert.Contains("cannot be read", Refusal(engine, folder.File("none")));
         Assert.Contains("length", Damaged(bytes[..^1]));
         Assert.Contains("length", Damaged([.. bytes, 0]));
