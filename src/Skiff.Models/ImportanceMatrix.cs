@@ -41,8 +41,10 @@ public sealed class ImportanceMatrix
     {
         if (!_inputs.TryGetValue(parameter.Name, out InputSquares? inputs) || inputs.Count == 0)
             return [];
-        double mean = inputs.Sums.Average();
-        return mean > 0 ? [.. inputs.Sums.Select(sum => (float)(sum / mean) + Least)] : [];
+        // As a file keeps them, so that it serves like the text it comes from.
+        double[] sums = [.. inputs.Sums.Select(sum => (double)(float)sum)];
+        double mean = sums.Average();
+        return mean > 0 ? [.. sums.Select(sum => (float)(sum / mean) + Least)] : [];
     }
 
     /// <summary>Refuses what is of another model, or was spoilt by numbers that are not finite.</summary>

@@ -35,7 +35,7 @@ public sealed class BenchVerbTests : IDisposable
         {
             Assert.Equal([.. s_fields, "samples_ns", "samples_ts"], row.EnumerateObject().Select(p => p.Name));
             Assert.Equal((model, 1, 5), (row.GetProperty("model_filename").GetString(), row.GetProperty("n_threads").GetInt32(), row.GetProperty("n_batch").GetInt32()));
-            Assert.Equal(("llama 0.03M Q8_0", "f32", "f32"), (row.GetProperty("model_type").GetString(), row.GetProperty("type_k").GetString(), row.GetProperty("type_v").GetString()));
+            Assert.Equal(("llama 0.03M Q8_0", "i16", "i16"), (row.GetProperty("model_type").GetString(), row.GetProperty("type_k").GetString(), row.GetProperty("type_v").GetString()));
             double[] rates = [.. row.GetProperty("samples_ts").EnumerateArray().Select(v => v.GetDouble())];
             Assert.Equal(2, row.GetProperty("samples_ns").GetArrayLength());
             Assert.Equal(rates.Average(), row.GetProperty("avg_ts").GetDouble(), rates.Max() * 1e-9);
