@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using Skiff.Inference;
 using Skiff.Tensors;
 
@@ -22,6 +23,13 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
 
     public required int PromptTokens { get; init; }
 
+    public required IReadOnlyList<int> PromptIds { get; init; }
+
+    /// <summary>Tokens of the prompt but the first, filled as they are read; null where nobody asks.</summary>
+    public required IReadOnlyList<GeneratedToken>? PromptProbabilities { get; init; }
+
+    public required Speculation? Speculation { get; init; }
+
     public required ulong Seed { get; init; }
 
     /// <summary>Prompt and text as they grow, a line end where there is none, then figures on standard error.</summary>
@@ -35,7 +43,7 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
         output.Flush();
         GeneratedToken last = _tokens[^1];
         error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"skiff: {_tokens.Count} tokens, {TokensPerSecond:0.0} tokens/s after the first; prompt of {PromptTokens} in {_first - _loaded:0.000} s; loaded in {_loaded:0.000} s; ended at {Name(last.Finish)}; seed {Seed}"));
+            $"skiff: {_tokens.Count} tokens, {TokensPerSecond:0.0} tokens/s after the first; prompt of {PromptTokens} in {_first - _loaded:0.000} s; loaded in {_loaded:0.000} s; ended at {Name(last.Finish)}; seed {Seed}{Guesses}"));
     }
 
     /// <summary>Prompt, text and a line end, as run.c prints them.</summary>
@@ -62,6 +70,33 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
             foreach (GeneratedToken token in _tokens)
                 json.Figure(token.LogProbability ?? double.NaN);
             json.WriteEndArray();
+            if (_tokens[0].Likeliest is not null)
+            {
+                json.WriteStartArray("top_logprobs");
+                WriteLikeliest(json, _tokens);
+                json.WriteEndArray();
+            }
+
+            if (PromptProbabilities is { } prompt)
+            {
+                json.WriteStartArray("prompt_ids");
+                foreach (int id in PromptIds)
+                    json.WriteNumberValue(id);
+                json.WriteEndArray();
+                // Nothing comes before the first.
+                json.WriteStartArray("prompt_logprobs");
+                json.WriteNullValue();
+                foreach (GeneratedToken token in prompt)
+                    json.Figure(token.LogProbability!.Value);
+                json.WriteEndArray();
+            }
+
+            if (Speculation is { } speculation)
+            {
+                json.WriteNumber("drafted", speculation.Drafted);
+                json.WriteNumber("accepted", speculation.Accepted);
+            }
+
             json.WriteString("finish", Name(_tokens[^1].Finish));
             json.WriteNumber("prompt_tokens", PromptTokens);
             json.WriteNumber("tokens", _tokens.Count);
@@ -72,6 +107,25 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
             json.WriteNumber("peak_rss_bytes", ProcessMemory.Peak);
             json.Figure("tokens_per_second", TokensPerSecond);
         });
+    }
+
+    private string Guesses => Speculation is { } s ? string.Create(CultureInfo.InvariantCulture, $"; {s.Accepted} of {s.Drafted} guesses right") : "";
+
+    private static void WriteLikeliest(Utf8JsonWriter json, IEnumerable<GeneratedToken> tokens)
+    {
+        foreach (GeneratedToken token in tokens)
+        {
+            json.WriteStartArray();
+            foreach (TokenProbability likely in token.Likeliest!)
+            {
+                json.WriteStartObject();
+                json.WriteNumber("id", likely.Id);
+                json.Figure("logprob", likely.LogProbability);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        }
     }
 
     // The first token also waits for the prompt, so it is not counted.

@@ -45,6 +45,7 @@ internal static class GenerateVerb
         Generator generator = new(engine, tokenizer);
         int[] ids = generator.PromptIds(prompt);
         (ISampler sampler, ulong seed) = CreateSampler(parse, flags, engine.VocabularySize);
+        List<GeneratedToken> promptTokens = [];
         GenerationOptions options = new()
         {
             MaxTokens = MaxTokens(parse, flags, ids.Length, engine.MaxPositions),
@@ -52,14 +53,22 @@ internal static class GenerateVerb
             // run.c ends at a beginning token and at nothing else.
             EndIds = parse.GetValue(flags.Sampler) is null || model.Tokenizer.BosId is not { } bos ? [.. generator.EndIds.Union(model.EndIds)] : [bos],
             LogProbabilities = parse.GetValue(flags.Json),
+            LikeliestTokens = parse.GetValue(flags.TopLogprobs) ?? 0,
+            PromptToken = parse.GetValue(flags.PromptLogprobs) ? promptTokens.Add : null,
         };
-        IEnumerable<GeneratedToken> tokens = generator.Generate(ids, sampler, options, stop);
+        using InferenceEngine? draftEngine = OpenDraft(parse, flags, out Model? draft);
+        using IDrafter? drafter = draft is not null ? new DraftModel(draftEngine!, draft.Tokenizer, tokenizer) : parse.GetValue(flags.Lookup) ? new PromptLookup() : null;
+        Speculation? speculation = drafter is null ? null : new Speculation(drafter, parse.GetValue(flags.DraftTokens) ?? Speculation.UsualTokens);
+        IEnumerable<GeneratedToken> tokens = generator.Generate(ids, sampler, options, speculation, stop);
 
         GeneratePrinter printer = new(parse.InvocationConfiguration.Output, parse.InvocationConfiguration.Error, watch)
         {
             Prompt = prompt,
+            PromptIds = ids,
+            PromptProbabilities = parse.GetValue(flags.PromptLogprobs) ? promptTokens : null,
             PromptTokens = ids.Length,
             Seed = seed,
+            Speculation = speculation,
         };
         if (parse.GetValue(flags.Json))
             printer.Json(tokens);
@@ -68,6 +77,12 @@ internal static class GenerateVerb
         else
             printer.Stream(tokens);
         return Program.Success;
+    }
+
+    private static InferenceEngine? OpenDraft(ParseResult parse, Flagset flags, out Model? draft)
+    {
+        draft = parse.GetValue(flags.Draft) is { } path ? Model.Open(path) : null;
+        return draft is null ? null : new InferenceEngine(draft, flags.Cache.Read(parse));
     }
 
     private static (ISampler Sampler, ulong Seed) CreateSampler(ParseResult parse, Flagset flags, int vocabulary)
@@ -80,6 +95,10 @@ internal static class GenerateVerb
             MinP = (float?)parse.GetValue(flags.MinP) ?? s_defaults.MinP,
             RepetitionPenalty = (float?)parse.GetValue(flags.RepetitionPenalty) ?? s_defaults.RepetitionPenalty,
             RepetitionWindow = parse.GetValue(flags.RepetitionWindow) ?? s_defaults.RepetitionWindow,
+            TypicalP = (float?)parse.GetValue(flags.TypicalP) ?? s_defaults.TypicalP,
+            FrequencyPenalty = (float?)parse.GetValue(flags.FrequencyPenalty) ?? s_defaults.FrequencyPenalty,
+            PresencePenalty = (float?)parse.GetValue(flags.PresencePenalty) ?? s_defaults.PresencePenalty,
+            LogitBias = parse.GetValue(flags.LogitBias),
             Seed = parse.GetValue(flags.Seed),
         };
         if (parse.GetValue(flags.Sampler) is null)
@@ -133,11 +152,25 @@ internal static class GenerateVerb
         public Option<int?> TopK { get; } = Flags.Whole("--top-k", Default("Draw from the K most probable tokens; 0 for all", s_defaults.TopK));
         public Option<double?> TopP { get; } = Flags.Real("--top-p", Default("Draw from the fewest tokens whose probabilities reach this sum", s_defaults.TopP));
         public Option<double?> MinP { get; } = Flags.Real("--min-p", Default("Draw from tokens at least this fraction as probable as the best", s_defaults.MinP));
+        public Option<double?> TypicalP { get; } = Flags.Real("--typical-p", Default("Draw from the most typical tokens whose probabilities reach this sum", s_defaults.TypicalP));
+        public Option<double?> FrequencyPenalty { get; } = Flags.Real("--frequency-penalty", Default("Taken from a token's logit for each time it occurred", s_defaults.FrequencyPenalty));
+        public Option<double?> PresencePenalty { get; } = Flags.Real("--presence-penalty", Default("Taken from the logits of tokens that occurred", s_defaults.PresencePenalty));
+        public Option<Dictionary<int, float>?> LogitBias { get; } = new("--logit-bias")
+        {
+            Description = "Add to a token's logit, as 123=-5; -inf forbids it; may be given several times.",
+            HelpName = "ID=BIAS",
+            CustomParser = ParseBiases,
+        };
         public Option<double?> RepetitionPenalty { get; } = Flags.Real("--repetition-penalty", Default("Weakens tokens that already occurred; 1 for none", s_defaults.RepetitionPenalty));
-        public Option<int?> RepetitionWindow { get; } = Flags.Whole("--repetition-window", Default("Last tokens the penalty looks at; 0 for all", s_defaults.RepetitionWindow));
+        public Option<int?> RepetitionWindow { get; } = Flags.Whole("--repetition-window", Default("Last tokens the penalties look at; 0 for all", s_defaults.RepetitionWindow));
         public Option<ulong?> Seed { get; } = Flags.Unsigned("--seed", "The same seed gives the same text [default: a new one each time].");
         public Option<string[]?> Stop { get; } = new("--stop") { Description = "End before this text; may be given several times.", HelpName = "TEXT" };
         public Option<bool> Json { get; } = Flags.Json("Print one JSON object: text, ids, logprobs, finish, seed and speed.");
+        public Option<int?> TopLogprobs { get; } = Flags.Whole("--top-logprobs", "With --json: also the N likeliest tokens in each place.");
+        public Option<bool> PromptLogprobs { get; } = new("--prompt-logprobs") { Description = "With --json: also the log-probability of each token of the prompt." };
+        public Option<string?> Draft { get; } = Flags.Text("--draft", "MODEL", "Let a smaller model of the same tokenizer guess ahead: the same text, sooner.");
+        public Option<bool> Lookup { get; } = new("--lookup") { Description = "Guess ahead what followed the last tokens before: the same text, sooner where it repeats itself or its prompt." };
+        public Option<int?> DraftTokens { get; } = Flags.Whole("--draft-tokens", $"With --draft or --lookup: guesses of a pass at most [default: {Speculation.UsualTokens}].");
         public Option<bool> Raw { get; } = new("--raw") { Description = "Print the text and a line end, and no figures." };
         public Option<string?> Sampler { get; } = Flags.Text("--sampler", "llama2c", "Draw exactly as llama2.c's run.c does (its defaults: temperature 1, top-p 0.9).");
         public Option<int?> Steps { get; } = Flags.Whole("--steps", "With --sampler llama2c: positions to run, the prompt's included; 0 for the whole context.");
@@ -147,8 +180,8 @@ internal static class GenerateVerb
 
         public IEnumerable<Option> All =>
         [
-            Prompt, PromptFile, MaxTokens, Temperature, TopK, TopP, MinP, RepetitionPenalty, RepetitionWindow, Seed, Stop,
-            Json, Raw, Sampler, Steps, Tokenizer, .. Cache.All,
+            Prompt, PromptFile, MaxTokens, Temperature, TopK, TopP, MinP, TypicalP, RepetitionPenalty, FrequencyPenalty, PresencePenalty, RepetitionWindow, LogitBias,
+            Seed, Stop, Json, TopLogprobs, PromptLogprobs, Raw, Draft, Lookup, DraftTokens, Sampler, Steps, Tokenizer, .. Cache.All,
         ];
 
         /// <summary>Refuses options that contradict each other or would not be honoured.</summary>
@@ -164,11 +197,42 @@ internal static class GenerateVerb
             Exclude(Prompt, PromptFile);
             Exclude(Json, Raw);
             Exclude(Steps, MaxTokens);
-            Exclude(Sampler, TopK, MinP, RepetitionPenalty, RepetitionWindow);
+            Exclude(Sampler, TopK, MinP, TypicalP, RepetitionPenalty, FrequencyPenalty, PresencePenalty, RepetitionWindow, LogitBias);
+            Exclude(Draft, Lookup);
+            foreach (Option option in new Option[] { TopLogprobs, PromptLogprobs })
+            {
+                if (Given(option) && !Given(Json))
+                    result.AddError($"{option.Name} needs --json");
+            }
+
+            if (result.GetValue(TopLogprobs) is < 1 or > 1000)
+                result.AddError("--top-logprobs takes 1 to 1000");
+            if (Given(DraftTokens) && !Given(Draft) && !Given(Lookup))
+                result.AddError("--draft-tokens needs --draft or --lookup");
             if (Given(Steps) && !Given(Sampler))
                 result.AddError("--steps needs --sampler llama2c; --max-tokens counts without it");
             if (Given(Sampler) && result.GetValue(Sampler) != "llama2c")
                 result.AddError($"--sampler takes llama2c, not '{result.GetValue(Sampler)}'; leave it out for Skiff's own");
+        }
+
+        private static Dictionary<int, float>? ParseBiases(ArgumentResult result)
+        {
+            Dictionary<int, float> biases = [];
+            foreach (string text in result.Tokens.Select(token => token.Value))
+            {
+                string[] parts = text.Split('=');
+                float bias = 0;
+                if (parts.Length != 2 || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                    || !(parts[1] == "-inf" || float.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out bias)))
+                {
+                    result.AddError($"--logit-bias takes ID=BIAS, as 123=-5 or 123=-inf, not '{text}'");
+                    return null;
+                }
+
+                biases[id] = parts[1] == "-inf" ? float.NegativeInfinity : bias;
+            }
+
+            return biases.Count == 0 ? null : biases;
         }
 
         private static string Default(string text, float value) => string.Create(CultureInfo.InvariantCulture, $"{text} [default: {value}].");

@@ -17,4 +17,16 @@ public sealed record GenerationOptions
 
     /// <summary>Gives each token's natural-log probability under the model, before temperature and cuts.</summary>
     public bool LogProbabilities { get; init; }
+
+    /// <summary>Gives each token this many of the likeliest ones in its place (OpenAI's <c>top_logprobs</c>), and its own probability.</summary>
+    public int LikeliestTokens { get; init; }
+
+    /// <summary>
+    /// Told of each token of the prompt but the first, in order and before any is drawn, with its log-probability: what the model would have
+    /// thought of drawing it.
+    /// </summary>
+    public Action<GeneratedToken>? PromptToken { get; init; }
+
+    /// <summary>Which tokens may come next; all when null. Log-probabilities are those without it.</summary>
+    public ITokenMask? Mask { get; init; }
 }

@@ -41,12 +41,17 @@ public sealed class Generator
     /// <param name="prompt">Ids, at least one.</param>
     /// <param name="sampler">Draws the tokens.</param>
     /// <param name="options">When to end.</param>
+    /// <param name="speculation">Guesses tokens ahead, which gives the same tokens sooner; none when null.</param>
     /// <param name="stop">Ends the enumeration with an <see cref="OperationCanceledException"/>.</param>
-    /// <exception cref="InvalidInputException">The prompt and the tokens asked for do not fit the context; the message names its limit.</exception>
-    public IEnumerable<GeneratedToken> Generate(int[] prompt, ISampler sampler, GenerationOptions options, CancellationToken stop = default)
+    /// <exception cref="InvalidInputException">
+    /// The prompt and the tokens asked for do not fit the context, and the message names its limit; or guesses for a model that cannot take them back.
+    /// </exception>
+    public IEnumerable<GeneratedToken> Generate(int[] prompt, ISampler sampler, GenerationOptions options, Speculation? speculation = null, CancellationToken stop = default)
     {
         int count = CountOf(prompt, options);
-        return Draw(prompt, sampler, options, count, new StopStrings(options.Stop), stop);
+        if (speculation is not null)
+            Speculation.CheckTakesBack(_engine, "speculation");
+        return Draw(prompt, sampler, options, count, new StopStrings(options.Stop), speculation, stop);
     }
 
     /// <summary>The tokens that may follow a prompt: those asked for, or as many as the context holds.</summary>
@@ -72,30 +77,62 @@ public sealed class Generator
     internal Continuation Begin(int[] prompt, ISampler sampler, GenerationOptions options, int count, StopStrings stops) =>
         new(_tokenizer, prompt, sampler, options, count, options.EndIds ?? EndIds, stops);
 
-    private IEnumerable<GeneratedToken> Draw(int[] prompt, ISampler sampler, GenerationOptions options, int count, StopStrings stops, CancellationToken stop)
+    private IEnumerable<GeneratedToken> Draw(
+        int[] prompt, ISampler sampler, GenerationOptions options, int count, StopStrings stops, Speculation? speculation, CancellationToken stop)
     {
         Continuation continuation = Begin(prompt, sampler, options, count, stops);
         using InferenceSequence sequence = _engine.CreateSequence(prompt.Length + (options.MaxTokens ?? 0));
-        float[] logits = new float[_engine.VocabularySize];
-        for (int start = 0, piece = Math.Min(PromptPiece, _engine.MaxRows); start < prompt.Length; start += piece)
+        int most = Math.Min(speculation?.MostTokens ?? 0, _engine.MaxRows - 1), vocabulary = _engine.VocabularySize;
+        float[] logits = new float[(most + 1) * vocabulary];
+        for (int start = 0, piece = Math.Min(continuation.PromptRows(PromptPiece, vocabulary), _engine.MaxRows); start < prompt.Length; start += piece)
         {
             stop.ThrowIfCancellationRequested();
-            bool last = start + piece >= prompt.Length;
-            _engine.Forward(
-                [new SequenceTokens(sequence, prompt.AsMemory(start, Math.Min(piece, prompt.Length - start)), last ? WantedLogits.Last : WantedLogits.None)],
-                last ? logits : []);
+            SequenceTokens rows = new(sequence, prompt.AsMemory(start, Math.Min(piece, prompt.Length - start)), continuation.WantedOf(start + piece >= prompt.Length));
+            if (logits.Length < rows.LogitRows * vocabulary)
+                logits = new float[rows.LogitRows * vocabulary];
+            _engine.Forward([rows], logits.AsSpan(0, rows.LogitRows * vocabulary));
+            continuation.ReadPrompt(start, rows, logits);
         }
 
-        int[] next = new int[1];
+        // The token that was drawn last, and the guesses behind it.
+        int[] next = new int[most + 1];
+        int drafted = 0, row = continuation.LastRow;
         while (true)
         {
             stop.ThrowIfCancellationRequested();
-            GeneratedToken token = continuation.Draw(logits);
-            yield return token;
-            if (token.Finish is not null)
-                yield break;
-            next[0] = token.Id;
-            _engine.Forward([new SequenceTokens(sequence, next)], logits);
+            int accepted = 0;
+            while (true)
+            {
+                GeneratedToken token = continuation.Draw(logits.AsSpan((row + accepted) * vocabulary, vocabulary));
+                bool right = accepted < drafted && token.Id == next[1 + accepted];
+                if (!right || token.Finish is not null)
+                    speculation?.Note(drafted, accepted + (right ? 1 : 0));
+                yield return token;
+                if (token.Finish is not null)
+                    yield break;
+                stop.ThrowIfCancellationRequested();
+                next[right ? 1 + accepted : 0] = token.Id;
+                if (!right)
+                    break;
+                accepted++;
+            }
+
+            // What was read behind the last right guess was never there.
+            sequence.Rewind(sequence.Position - drafted + accepted);
+            drafted = 0;
+            if (speculation is not null)
+            {
+                ReadOnlySpan<int> guesses = speculation.Draft(continuation.Tokens, Math.Min(most, count - continuation.Drawn - 1));
+                // A guess outside the vocabulary is none.
+                while (drafted < guesses.Length && (uint)guesses[drafted] < (uint)vocabulary)
+                {
+                    next[1 + drafted] = guesses[drafted];
+                    drafted++;
+                }
+            }
+
+            row = 0;
+            _engine.Forward([new SequenceTokens(sequence, next.AsMemory(0, 1 + drafted), WantedLogits.All)], logits.AsSpan(0, (1 + drafted) * vocabulary));
         }
     }
 }

@@ -37,14 +37,14 @@ internal static class Ranking
     }
 
     /// <summary>
-    /// Sorts as many ids to the front as it takes for their values to reach <paramref name="fraction"/> of the sum over
+    /// Sorts as many ids to the front, best values first, as it takes for their weights to reach <paramref name="fraction"/> of the sum over
     /// all ids, and returns how many: at least one.
     /// </summary>
-    public static int Nucleus(Span<int> ids, float[] values, double fraction)
+    public static int Nucleus(Span<int> ids, float[] values, float[] weights, double fraction)
     {
         double total = 0;
         foreach (int id in ids)
-            total += values[id];
+            total += weights[id];
         double wanted = fraction * total;
         double sum = 0;
         int chunk = 64;
@@ -55,7 +55,7 @@ internal static class Ranking
             ids.Slice(start, chunk).Sort(new Order(values));
             for (int i = start; i < start + chunk; i++)
             {
-                sum += values[ids[i]];
+                sum += weights[ids[i]];
                 if (sum >= wanted)
                     return i + 1;
             }

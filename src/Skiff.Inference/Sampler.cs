@@ -5,7 +5,7 @@ using Skiff.Tensors;
 namespace Skiff.Inference;
 
 /// <summary>
-/// Greedy, temperature, top-k, top-p, min-p and repetition penalty, in the order <see cref="SamplingOptions"/> states.
+/// Greedy, temperature, cuts, penalties and biases, in the order <see cref="SamplingOptions"/> states.
 /// The same seed, options and logits give the same tokens. V is the vocabulary size.
 /// </summary>
 public sealed class Sampler : ISampler
@@ -17,7 +17,11 @@ public sealed class Sampler : ISampler
     private readonly float[] _weights;
     // Ids still in the running lie in front.
     private readonly int[] _ids;
-    private readonly bool[] _seen;
+    // How often an id occurred, while the penalties run.
+    private readonly int[] _seen;
+    // How near an id's surprise is to the one expected, negated.
+    private readonly float[] _typical;
+    private readonly KeyValuePair<int, float>[] _biases;
 
     /// <summary>A sampler at the start of its random numbers.</summary>
     /// <exception cref="InvalidInputException">An option out of its range.</exception>
@@ -30,7 +34,14 @@ public sealed class Sampler : ISampler
         _logits = new float[vocabularySize];
         _weights = new float[vocabularySize];
         _ids = new int[vocabularySize];
-        _seen = new bool[options.RepetitionPenalty == 1 ? 0 : vocabularySize];
+        _seen = new int[options is { RepetitionPenalty: 1, FrequencyPenalty: 0, PresencePenalty: 0 } ? 0 : vocabularySize];
+        _typical = new float[options.TypicalP == 1 ? 0 : vocabularySize];
+        _biases = [.. options.LogitBias ?? new Dictionary<int, float>()];
+        foreach ((int id, _) in _biases)
+        {
+            if (id >= vocabularySize)
+                throw new InvalidInputException("sampling", "logit-bias", $"id {id} is outside the vocabulary of {vocabularySize}");
+        }
     }
 
     /// <summary>The seed in use: the one given, or the one taken from the system.</summary>
@@ -81,20 +92,23 @@ public sealed class Sampler : ISampler
     private void Adjust(ReadOnlySpan<float> logits, ReadOnlySpan<int> history)
     {
         logits.CopyTo(_logits);
+        foreach ((int id, float bias) in _biases)
+            _logits[id] += bias;
         if (_seen.Length == 0)
             return;
         int window = _options.RepetitionWindow == 0 ? history.Length : Math.Min(_options.RepetitionWindow, history.Length);
         ReadOnlySpan<int> recent = history[^window..];
         foreach (int id in recent)
+            _seen[id]++;
+        foreach (int id in recent)
         {
             // Once a token, however often it occurred.
-            if (!_seen[id])
-                _logits[id] = _logits[id] > 0 ? _logits[id] / _options.RepetitionPenalty : _logits[id] * _options.RepetitionPenalty;
-            _seen[id] = true;
+            if (_seen[id] == 0)
+                continue;
+            _logits[id] = _logits[id] > 0 ? _logits[id] / _options.RepetitionPenalty : _logits[id] * _options.RepetitionPenalty;
+            _logits[id] -= _seen[id] * _options.FrequencyPenalty + _options.PresencePenalty;
+            _seen[id] = 0;
         }
-
-        foreach (int id in recent)
-            _seen[id] = false;
     }
 
     private ReadOnlySpan<int> Keep(float largest)
@@ -112,7 +126,7 @@ public sealed class Sampler : ISampler
         TensorPrimitives.Divide(_weights, _options.Temperature, _weights);
         TensorPrimitives.Exp(_weights, _weights);
         if (_options.TopP < 1)
-            ids = ids[..Ranking.Nucleus(ids, _weights, _options.TopP)];
+            ids = ids[..Ranking.Nucleus(ids, _weights, _weights, _options.TopP)];
         if (_options.MinP > 0)
         {
             // The most probable token has weight 1, so the fraction is the bound itself.
@@ -126,6 +140,23 @@ public sealed class Sampler : ISampler
             ids = ids[..count];
         }
 
-        return ids;
+        return _options.TypicalP < 1 ? ids[..Typical(ids)] : ids;
+    }
+
+    // Moves the typical ones to the front; how many.
+    private int Typical(Span<int> ids)
+    {
+        double total = 0, expected = 0;
+        foreach (int id in ids)
+            total += _weights[id];
+        foreach (int id in ids)
+        {
+            double p = _weights[id] / total;
+            expected -= p > 0 ? p * Math.Log(p) : 0;
+        }
+
+        foreach (int id in ids)
+            _typical[id] = -(float)Math.Abs(-Math.Log(_weights[id] / total) - expected);
+        return Ranking.Nucleus(ids, _typical, _weights, _options.TypicalP);
     }
 }

@@ -27,13 +27,13 @@ internal sealed class KeptSequences(int most) : IDisposable
             DropOldest();
     }
 
-    /// <summary>A fork of the sequence that holds most of the beginning of a prompt, the last token left out, or null.</summary>
-    public InferenceSequence? Fork(ReadOnlySpan<int> prompt, int plannedLength)
+    /// <summary>A fork of the sequence that holds most of some beginning, or null.</summary>
+    public InferenceSequence? Fork(ReadOnlySpan<int> beginning, int plannedLength)
     {
         int longest = 0, at = -1;
         for (int i = 0; i < _kept.Count; i++)
         {
-            int common = Math.Min(prompt[..^1].CommonPrefixLength(_kept[i].Tokens), _kept[i].Sequence.Position);
+            int common = beginning.CommonPrefixLength(_kept[i].Tokens);
             if (common > longest && _kept[i].Sequence.CanFork(common, plannedLength))
                 (longest, at) = (common, i);
         }

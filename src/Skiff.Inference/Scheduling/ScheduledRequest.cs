@@ -43,14 +43,23 @@ internal sealed class ScheduledRequest(int[] prompt, Continuation continuation, 
     {
         if (PromptLeft == 0)
             return new SequenceTokens(Sequence!, _next);
-        int count = Math.Min(rows, PromptLeft), start = _read;
+        int count = Math.Min(continuation.PromptRows(rows, Sequence!.Engine.VocabularySize), PromptLeft), start = _read;
         _read += count;
-        return new SequenceTokens(Sequence!, prompt.AsMemory(start, count), PromptLeft == 0 ? WantedLogits.Last : WantedLogits.None);
+        return new SequenceTokens(Sequence!, prompt.AsMemory(start, count), continuation.WantedOf(PromptLeft == 0));
     }
 
-    /// <summary>Draws and hands out a token.</summary>
-    /// <returns>Whether it is the last.</returns>
-    public bool Draw(ReadOnlySpan<float> logits)
+    /// <summary>Takes the logits of what <see cref="Take"/> gave: tells of its prompt, or draws a token and hands it out.</summary>
+    /// <returns>Whether it was the last.</returns>
+    public bool See(SequenceTokens rows, ReadOnlySpan<float> logits)
+    {
+        int vocabulary = Sequence!.Engine.VocabularySize;
+        bool isPrompt = continuation.Drawn == 0;
+        if (isPrompt)
+            continuation.ReadPrompt(_read - rows.Tokens.Length, rows, logits);
+        return PromptLeft == 0 && Draw(logits.Slice((isPrompt ? continuation.LastRow : 0) * vocabulary, vocabulary));
+    }
+
+    private bool Draw(ReadOnlySpan<float> logits)
     {
         GeneratedToken token = continuation.Draw(logits);
         _next[0] = token.Id;
@@ -69,11 +78,11 @@ internal sealed class ScheduledRequest(int[] prompt, Continuation continuation, 
     {
         InferenceSequence sequence = Sequence!;
         Sequence = null;
-        return (sequence, [.. continuation.History.Take(sequence.Position)]);
+        return (sequence, continuation.Tokens[..sequence.Position].ToArray());
     }
 
-    /// <summary>The tokens it begins with.</summary>
-    public ReadOnlySpan<int> Prompt => prompt;
+    /// <summary>The beginning of its prompt that another request's sequence may stand for: none where the logits of all are wanted.</summary>
+    public ReadOnlySpan<int> Sharable => continuation.ReadsPrompt ? [] : prompt.AsSpan(..^1);
 
     /// <summary>No further token comes, for a reason or, with null, as it should be.</summary>
     public void End(Exception? error)

@@ -147,7 +147,7 @@ public sealed class Scheduler : IDisposable
     {
         try
         {
-            request.Begin(_kept.Fork(request.Prompt, request.PlannedLength) ?? _engine.CreateSequence(request.PlannedLength));
+            request.Begin(_kept.Fork(request.Sharable, request.PlannedLength) ?? _engine.CreateSequence(request.PlannedLength));
             InferenceSequence sequence = request.Sequence!;
             _sharedTokens += sequence.Position;
             // What is kept and what runs may share pages, but each is counted in full: the budget holds whatever happens.
@@ -196,16 +196,16 @@ public sealed class Scheduler : IDisposable
         for (int i = 0, row = 0; i < members.Count; row += batch[i++].LogitRows)
         {
             if (batch[i].LogitRows > 0)
-                Draw(members[i], _logits.AsSpan(row * vocabulary, vocabulary));
+                See(members[i], batch[i], _logits.AsSpan(row * vocabulary, batch[i].LogitRows * vocabulary));
         }
     }
 
-    private void Draw(ScheduledRequest request, ReadOnlySpan<float> logits)
+    private void See(ScheduledRequest request, SequenceTokens rows, ReadOnlySpan<float> logits)
     {
         Exception? error = null;
         try
         {
-            if (!request.Draw(logits))
+            if (!request.See(rows, logits))
                 return;
         }
         catch (Exception thrown)

@@ -111,6 +111,38 @@ public sealed class SamplerTests
     }
 
     [Fact]
+    public void TypicalPKeepsTheLeastSurprisingSurprises() => Gen.Select(s_logits, Gen.Float[0.05f, 0.99f]).Sample((logits, p) =>
+    {
+        double[] probabilities = Softmax(logits, 1);
+        double entropy = -probabilities.Sum(q => q > 0 ? q * Math.Log(q) : 0);
+        int[] kept = Kept(logits, new SamplingOptions { Temperature = 1, TypicalP = p });
+        double[] distance = [.. probabilities.Select(q => Math.Abs(-Math.Log(q) - entropy))];
+        double sum = kept.Sum(id => probabilities[id]), worst = kept.Max(id => distance[id]);
+        Assert.True(sum >= p - 1e-5, $"{sum} does not reach {p}");
+        // Nobody nearer is left out, and without the farthest it is not enough: as far as rounding can tell.
+        Assert.All(Enumerable.Range(0, logits.Length).Except(kept), id => Assert.True(distance[id] >= worst - 1e-4));
+        Assert.True(kept.Length == 1 || sum - kept.Where(id => distance[id] > worst - 1e-4).Max(id => probabilities[id]) < p + 1e-5);
+    });
+
+    [Fact]
+    public void FrequencyCountsPresenceDoesNotAndBiasesComeFirst()
+    {
+        float[] logits = [2, -1, 1.5f, 0.9f];
+        int Best(SamplingOptions options, params int[] history) => new Sampler(options with { Temperature = 0 }, 4).Sample(logits, history);
+
+        Assert.Equal(0, Best(new() { FrequencyPenalty = 0.3f }, 0));
+        Assert.Equal(2, Best(new() { FrequencyPenalty = 0.3f }, 0, 0));
+        Assert.Equal(0, Best(new() { PresencePenalty = 0.3f }, 0, 0, 0));
+        Assert.Equal(2, Best(new() { PresencePenalty = 0.6f }, 0));
+        Assert.Equal(0, Best(new() { FrequencyPenalty = 0.3f, RepetitionWindow = 1 }, 0, 0));
+        Assert.Equal(1, Best(new() { LogitBias = new Dictionary<int, float> { [1] = 3.5f } }));
+        Assert.Equal(2, Best(new() { LogitBias = new Dictionary<int, float> { [0] = float.NegativeInfinity } }));
+        // 2 + 2, then halved for having occurred, then less 0.6.
+        Assert.Equal(2, Best(new() { LogitBias = new Dictionary<int, float> { [0] = 2 }, RepetitionPenalty = 2, PresencePenalty = 0.6f }, 0));
+        Assert.Equal([2f, -1f, 1.5f, 0.9f], logits);
+    }
+
+    [Fact]
     public void ManyCandidatesInHostileOrderAreStillRankedRight()
     {
         float[] logits = [.. Enumerable.Range(0, 50_000).Select(i => i % 2 == 0 ? i : 50_000f - i)];
@@ -134,7 +166,9 @@ public sealed class SamplerTests
         [
             (new() { Temperature = -1 }, "temperature"), (new() { Temperature = float.NaN }, "temperature"), (new() { TopK = -1 }, "top-k"),
             (new() { TopP = 1.1f }, "top-p"), (new() { MinP = -0.1f }, "min-p"), (new() { RepetitionPenalty = 0 }, "repetition-penalty"),
-            (new() { RepetitionWindow = -2 }, "repetition-window"),
+            (new() { RepetitionWindow = -2 }, "repetition-window"), (new() { TypicalP = 0 }, "typical-p"), (new() { FrequencyPenalty = float.NaN }, "frequency-penalty"),
+            (new() { PresencePenalty = float.PositiveInfinity }, "presence-penalty"), (new() { LogitBias = new Dictionary<int, float> { [-1] = 1 } }, "logit-bias"),
+            (new() { LogitBias = new Dictionary<int, float> { [2] = 1 } }, "logit-bias"), (new() { LogitBias = new Dictionary<int, float> { [1] = float.PositiveInfinity } }, "logit-bias"),
         ];
         foreach ((SamplingOptions options, string field) in wrong)
             Assert.Equal(field, Assert.Throws<InvalidInputException>(() => new Sampler(options, 2)).Field);

@@ -135,12 +135,12 @@ public sealed class SchedulerTests
         // The last token drawn was never read.
         int[] next = [.. prompt, .. answer.Select(t => t.Id), 5, 6, 7];
         using InferenceEngine other = Engine(family, team);
-        List<GeneratedToken> expected = [.. new Generator(other, Words).Generate(next, new Hooked(() => { }), Endless with { MaxTokens = 10 }, TestContext.Current.CancellationToken)];
+        List<GeneratedToken> expected = [.. new Generator(other, Words).Generate(next, new Hooked(() => { }), Endless with { MaxTokens = 10 }, stop: TestContext.Current.CancellationToken)];
         Assert.Equal(expected, await All(Submit(scheduler, next, new Hooked(() => { }), Endless with { MaxTokens = 10 })));
         Assert.Equal(prompt.Length + 9, scheduler.Statistics.SharedTokens);
         // Another question behind the same instructions: a recurrent state cannot go back to it.
         int[] question = [.. prompt, 9, 8];
-        expected = [.. new Generator(other, Words).Generate(question, new Hooked(() => { }), Endless with { MaxTokens = 10 }, TestContext.Current.CancellationToken)];
+        expected = [.. new Generator(other, Words).Generate(question, new Hooked(() => { }), Endless with { MaxTokens = 10 }, stop: TestContext.Current.CancellationToken)];
         Assert.Equal(expected, await All(Submit(scheduler, question, new Hooked(() => { }), Endless with { MaxTokens = 10 })));
         Assert.Equal(prompt.Length + 9 + (family == "llama" ? prompt.Length : 0), scheduler.Statistics.SharedTokens);
         Assert.True(engine.CacheBlocks > 0);
