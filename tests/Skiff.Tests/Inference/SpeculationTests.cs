@@ -37,7 +37,11 @@ public sealed class SpeculationTests
             int[] prompt = [.. Enumerable.Range(0, random.Next(1, 90)).Select(_ => random.Next(1, Vocabulary))];
             SamplingOptions sampling = new()
             {
-                Temperature = i % 2, TopK = i % 3 * 5, RepetitionPenalty = i % 4 == 0 ? 1.3f : 1, FrequencyPenalty = i % 5 == 0 ? 0.4f : 0, Seed = (ulong)i,
+                Temperature = i % 2,
+                TopK = i % 3 * 5,
+                RepetitionPenalty = i % 4 == 0 ? 1.3f : 1,
+                FrequencyPenalty = i % 5 == 0 ? 0.4f : 0,
+                Seed = (ulong)i,
             };
             GenerationOptions options = new()
             {
