@@ -25,6 +25,7 @@ internal static class GenerateVerb
             [
                 "skiff generate my-model --prompt \"Once upon a time\" --max-tokens 100 --seed 1",
                 "skiff generate model.gguf --prompt-file story.txt --temperature 0.7 --top-p 0.9 --stop \"THE END\"",
+                "skiff generate model.gguf --prompt-file manual.txt --prompt-cache manual.cache --lookup",
                 "skiff generate stories260K.bin --tokenizer tok512.bin --sampler llama2c --seed 42 --steps 200 --raw",
             ],
         };
@@ -54,6 +55,7 @@ internal static class GenerateVerb
             EndIds = parse.GetValue(flags.Sampler) is null || model.Tokenizer.BosId is not { } bos ? [.. generator.EndIds.Union(model.EndIds)] : [bos],
             LogProbabilities = parse.GetValue(flags.Json),
             LikeliestTokens = parse.GetValue(flags.TopLogprobs) ?? 0,
+            PromptCache = parse.GetValue(flags.PromptCache),
             PromptToken = parse.GetValue(flags.PromptLogprobs) ? promptTokens.Add : null,
         };
         using InferenceEngine? draftEngine = OpenDraft(parse, flags, out Model? draft);
@@ -171,6 +173,7 @@ internal static class GenerateVerb
         public Option<string?> Draft { get; } = Flags.Text("--draft", "MODEL", "Let a smaller model of the same tokenizer guess ahead: the same text, sooner.");
         public Option<bool> Lookup { get; } = new("--lookup") { Description = "Guess ahead what followed the last tokens before: the same text, sooner where it repeats itself or its prompt." };
         public Option<int?> DraftTokens { get; } = Flags.Whole("--draft-tokens", $"With --draft or --lookup: guesses of a pass at most [default: {Speculation.UsualTokens}].");
+        public Option<string?> PromptCache { get; } = Flags.Text("--prompt-cache", "FILE", "Keep what the prompt leaves behind: later runs begin where their prompts differ.");
         public Option<bool> Raw { get; } = new("--raw") { Description = "Print the text and a line end, and no figures." };
         public Option<string?> Sampler { get; } = Flags.Text("--sampler", "llama2c", "Draw exactly as llama2.c's run.c does (its defaults: temperature 1, top-p 0.9).");
         public Option<int?> Steps { get; } = Flags.Whole("--steps", "With --sampler llama2c: positions to run, the prompt's included; 0 for the whole context.");
@@ -181,7 +184,7 @@ internal static class GenerateVerb
         public IEnumerable<Option> All =>
         [
             Prompt, PromptFile, MaxTokens, Temperature, TopK, TopP, MinP, TypicalP, RepetitionPenalty, FrequencyPenalty, PresencePenalty, RepetitionWindow, LogitBias,
-            Seed, Stop, Json, TopLogprobs, PromptLogprobs, Raw, Draft, Lookup, DraftTokens, Sampler, Steps, Tokenizer, .. Cache.All,
+            Seed, Stop, Json, TopLogprobs, PromptLogprobs, PromptCache, Raw, Draft, Lookup, DraftTokens, Sampler, Steps, Tokenizer, .. Cache.All,
         ];
 
         /// <summary>Refuses options that contradict each other or would not be honoured.</summary>
@@ -199,6 +202,7 @@ internal static class GenerateVerb
             Exclude(Steps, MaxTokens);
             Exclude(Sampler, TopK, MinP, TypicalP, RepetitionPenalty, FrequencyPenalty, PresencePenalty, RepetitionWindow, LogitBias);
             Exclude(Draft, Lookup);
+            Exclude(PromptLogprobs, PromptCache);
             foreach (Option option in new Option[] { TopLogprobs, PromptLogprobs })
             {
                 if (Given(option) && !Given(Json))

@@ -27,6 +27,12 @@ public sealed record GenerationOptions
     /// </summary>
     public Action<GeneratedToken>? PromptToken { get; init; }
 
+    /// <summary>
+    /// A file that keeps what the prompt leaves behind, for later runs and other processes (<see cref="SequenceFile"/>): as much of it as the
+    /// prompt begins with is not computed again, and where that is not all, it is written anew.
+    /// </summary>
+    public string? PromptCache { get; init; }
+
     /// <summary>Which tokens may come next; all when null. Log-probabilities are those without it.</summary>
     public ITokenMask? Mask { get; init; }
 }

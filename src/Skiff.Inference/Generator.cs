@@ -77,21 +77,41 @@ public sealed class Generator
     internal Continuation Begin(int[] prompt, ISampler sampler, GenerationOptions options, int count, StopStrings stops) =>
         new(_tokenizer, prompt, sampler, options, count, options.EndIds ?? EndIds, stops);
 
+    // Where the prompt's file, if there is one, leaves off.
+    private InferenceSequence Start(int[] prompt, GenerationOptions options)
+    {
+        int planned = prompt.Length + (options.MaxTokens ?? 0);
+        if (options.PromptToken is null && File.Exists(options.PromptCache))
+        {
+            using InferenceSequence saved = SequenceFile.Load(_engine, options.PromptCache, out int[] tokens);
+            int common = prompt.AsSpan(..^1).CommonPrefixLength(tokens);
+            if (saved.CanFork(common, planned))
+                return saved.Fork(common, planned);
+        }
+
+        return _engine.CreateSequence(planned);
+    }
+
     private IEnumerable<GeneratedToken> Draw(
         int[] prompt, ISampler sampler, GenerationOptions options, int count, StopStrings stops, Speculation? speculation, CancellationToken stop)
     {
         Continuation continuation = Begin(prompt, sampler, options, count, stops);
-        using InferenceSequence sequence = _engine.CreateSequence(prompt.Length + (options.MaxTokens ?? 0));
+        using InferenceSequence sequence = Start(prompt, options);
+        // All but the last token: its logits are needed in any case.
+        int kept = options.PromptCache is null || sequence.Position == prompt.Length - 1 ? 0 : prompt.Length - 1;
         int most = Math.Min(speculation?.MostTokens ?? 0, _engine.MaxRows - 1), vocabulary = _engine.VocabularySize;
         float[] logits = new float[(most + 1) * vocabulary];
-        for (int start = 0, piece = Math.Min(continuation.PromptRows(PromptPiece, vocabulary), _engine.MaxRows); start < prompt.Length; start += piece)
+        for (int piece = Math.Min(continuation.PromptRows(PromptPiece, vocabulary), _engine.MaxRows); sequence.Position < prompt.Length;)
         {
             stop.ThrowIfCancellationRequested();
-            SequenceTokens rows = new(sequence, prompt.AsMemory(start, Math.Min(piece, prompt.Length - start)), continuation.WantedOf(start + piece >= prompt.Length));
+            int start = sequence.Position, end = Math.Min(start + piece, start < kept ? kept : prompt.Length);
+            SequenceTokens rows = new(sequence, prompt.AsMemory(start..end), continuation.WantedOf(end == prompt.Length));
             if (logits.Length < rows.LogitRows * vocabulary)
                 logits = new float[rows.LogitRows * vocabulary];
             _engine.Forward([rows], logits.AsSpan(0, rows.LogitRows * vocabulary));
             continuation.ReadPrompt(start, rows, logits);
+            if (end == kept)
+                SequenceFile.Save(sequence, prompt.AsSpan(0, kept), options.PromptCache!);
         }
 
         // The token that was drawn last, and the guesses behind it.

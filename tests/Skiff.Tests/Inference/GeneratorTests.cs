@@ -101,6 +101,33 @@ public sealed class GeneratorTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("recurrent_gemma")]
+    public void APromptsFileGivesTheSameTextAndIsRenewedWhereItDoesNotSuffice(string family)
+    {
+        using TemporaryFolder folder = new();
+        JsonObject json = (JsonObject)GoldenModel.Read(family).ConfigJson.DeepClone();
+        (json["vocab_size"], json["max_position_embeddings"]) = (Vocabulary, 256);
+        using InferenceEngine engine = new(RandomModel.Create(family, ModelConfig.Parse(json, family), 3, TensorType.F32), new InferenceEngineOptions { MaxRows = 24 });
+        Generator generator = new(engine, Words);
+        string path = folder.File("prompt.cache");
+        int[] prompt = [.. Enumerable.Range(0, 100).Select(i => 7 * i % Vocabulary)], other = [.. prompt[..80], 1, 2, 3];
+        foreach ((int[] ids, bool isRenewed) in new[] { (prompt, true), (prompt, false), ([.. prompt, 5], true), (other, true), (other, false), ([9], false) })
+        {
+            DateTime before = File.Exists(path) ? File.GetLastWriteTimeUtc(path) : default;
+            GenerationOptions options = new() { MaxTokens = 10, EndIds = [] };
+            GeneratedToken[] expected = [.. generator.Generate(ids, New(), options, stop: TestContext.Current.CancellationToken)];
+            Assert.Equal(expected, generator.Generate(ids, New(), options with { PromptCache = path }, stop: TestContext.Current.CancellationToken));
+            Assert.Equal(isRenewed, before != File.GetLastWriteTimeUtc(path));
+        }
+
+        File.WriteAllText(path, "something else");
+        Assert.Throws<InvalidInputException>(() => generator.Generate(prompt, New(), new GenerationOptions { PromptCache = path }, stop: TestContext.Current.CancellationToken).First());
+        Assert.Equal("something else", File.ReadAllText(path));
+        Assert.Equal(0, engine.CacheBlocks);
+    }
+
     private static Sampler New() => new(new SamplingOptions { Temperature = 1, Seed = 3 }, Vocabulary);
 
     private sealed class Script(int[] ids) : ISampler
