@@ -50,7 +50,7 @@ public sealed class Generator
     {
         int count = CountOf(prompt, options);
         if (speculation is not null)
-            Speculation.CheckTakesBack(_engine, "speculation");
+            Speculation.CheckTakesBack(_engine);
         return Draw(prompt, sampler, options, count, new StopStrings(options.Stop), speculation, stop);
     }
 

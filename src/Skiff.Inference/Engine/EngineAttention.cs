@@ -9,7 +9,7 @@ internal sealed unsafe class EngineAttention
 {
     private readonly ModelConfig _config;
     private readonly LayerConfig _layer;
-    private readonly EngineLinears _inputs;
+    private readonly EngineLinears _inputs, _keysAndValues;
     private readonly EngineLinear _output;
     private readonly EngineNorm[] _queryNorms, _keyNorms;
     private readonly EngineScores _scores;
@@ -19,7 +19,9 @@ internal sealed unsafe class EngineAttention
     {
         (_config, _layer) = (config, config.Layers[block]);
         int l = _layer.Weights;
-        _inputs = new EngineLinears(weights.Linear("query", l, config.QkvBias), weights.Linear("key", l, config.QkvBias), weights.Linear("value", l, config.QkvBias));
+        EngineLinear key = weights.Linear("key", l, config.QkvBias), value = weights.Linear("value", l, config.QkvBias);
+        _inputs = new EngineLinears(weights.Linear("query", l, config.QkvBias), key, value);
+        _keysAndValues = new EngineLinears(key, value);
         _output = weights.Linear("output", l, config.AttentionOutputBias);
         _queryNorms = weights.HeadNorms("query_norm", l, _layer.Heads);
         _keyNorms = weights.HeadNorms("key_norm", l, _layer.KeyValueHeads);
@@ -40,18 +42,34 @@ internal sealed unsafe class EngineAttention
         _inputs.Apply(pass, joint);
         if (_config.ClipQkv > 0)
             Clip.Apply(joint, (float)_config.ClipQkv, pass.Team);
-        NormHeads(pass, query, _queryNorms);
-        NormHeads(pass, key, _keyNorms);
-        if (_rope >= 0)
-        {
-            (MatrixView cosines, MatrixView sines) = pass.Angles(_rope);
-            RotaryEmbedding.Forward(query, k, cosines, sines, 0, pass.Team);
-            RotaryEmbedding.Forward(key, k, cosines, sines, 0, pass.Team);
-        }
-
-        _scores.Attend(pass, query, key, value, _config.ValueHeadDim, attended);
+        Turn(pass, query, _queryNorms);
+        Turn(pass, key, _keyNorms);
+        _scores.Write(pass, key, value, _config.ValueHeadDim);
+        _scores.Attend(pass, query, attended);
         pass.Activations.Set(attended, pass.Team);
         _output.Apply(pass, y);
+    }
+
+    /// <summary>Keys and values of x [N, D] join the caches, and nothing else is computed.</summary>
+    public void Remember(EnginePass pass, MatrixView x)
+    {
+        int keys = _layer.KeyValueHeads * _config.HeadDim;
+        MatrixView joint = pass.Take(_keysAndValues.Outputs), key = joint.Block(0, pass.Rows, 0, keys);
+        pass.Activations.Set(x, pass.Team);
+        _keysAndValues.Apply(pass, joint);
+        if (_config.ClipQkv > 0)
+            Clip.Apply(joint, (float)_config.ClipQkv, pass.Team);
+        Turn(pass, key, _keyNorms);
+        _scores.Write(pass, key, joint.Block(0, pass.Rows, keys, joint.Columns - keys), _config.ValueHeadDim);
+    }
+
+    private void Turn(EnginePass pass, MatrixView x, EngineNorm[] norms)
+    {
+        NormHeads(pass, x, norms);
+        if (_rope < 0)
+            return;
+        (MatrixView cosines, MatrixView sines) = pass.Angles(_rope);
+        RotaryEmbedding.Forward(x, _config.HeadDim, cosines, sines, 0, pass.Team);
     }
 
     private void NormHeads(EnginePass pass, MatrixView x, EngineNorm[] norms)
@@ -88,17 +106,15 @@ internal sealed unsafe class EngineScores
         };
     }
 
-    /// <summary>Writes keys and values and attends with the queries.</summary>
+    /// <summary>Keys and values into the caches.</summary>
     /// <param name="pass">The pass.</param>
-    /// <param name="query">[N, H K].</param>
     /// <param name="key">[N, G K].</param>
     /// <param name="value">From the first head's value on.</param>
     /// <param name="valueStride">Values from one head's value to the next head's.</param>
-    /// <param name="attended">[N, H V], overwritten.</param>
-    public void Attend(EnginePass pass, MatrixView query, MatrixView key, MatrixView value, int valueStride, MatrixView attended)
-    {
-        CachedRows* rows = pass.Cached(_block);
-        CacheWrite.Run(rows, pass.Sequences, key, value, valueStride, pass.Team);
-        CachedAttention.Forward(rows, pass.Sequences, query, pass.Factors, _slopes, _settings, attended, pass.Team);
-    }
+    public void Write(EnginePass pass, MatrixView key, MatrixView value, int valueStride) =>
+        CacheWrite.Run(pass.Cached(_block), pass.Sequences, key, value, valueStride, pass.Team);
+
+    /// <summary>Queries [N, H K] over the caches to what heads find, [N, H V], overwritten.</summary>
+    public void Attend(EnginePass pass, MatrixView query, MatrixView attended) =>
+        CachedAttention.Forward(pass.Cached(_block), pass.Sequences, query, pass.Factors, _slopes, _settings, attended, pass.Team);
 }

@@ -9,6 +9,7 @@ internal sealed unsafe class EngineBlock
 {
     private readonly ModelConfig _config;
     private readonly Action<EnginePass, MatrixView, MatrixView> _mixer, _feedForward;
+    private readonly Action<EnginePass, MatrixView>? _remember;
     private readonly EngineNorm? _attentionNorm, _feedForwardNorm, _postAttentionNorm, _postFeedForwardNorm;
 
     /// <summary>A block with its weights packed.</summary>
@@ -35,12 +36,12 @@ internal sealed unsafe class EngineBlock
         else if (config.Latent is not null)
         {
             EngineLatentAttention attention = new(config, weights, plan, block);
-            (_mixer, mixerValues) = (attention.Apply, attention.RowValues);
+            (_mixer, _remember, mixerValues) = (attention.Apply, attention.Remember, attention.RowValues);
         }
         else
         {
             EngineAttention attention = new(config, weights, plan, block);
-            (_mixer, mixerValues) = (attention.Apply, attention.RowValues);
+            (_mixer, _remember, mixerValues) = (attention.Apply, attention.Remember, attention.RowValues);
         }
 
         if (config.NumLocalExperts > 0)
@@ -61,6 +62,17 @@ internal sealed unsafe class EngineBlock
 
     /// <summary>Scratch values that a row takes.</summary>
     public long RowValues { get; }
+
+    /// <summary>Whether <see cref="Remember"/> is all that later rows need: recurrent states come about by the whole mixer.</summary>
+    public bool Remembers => _remember is not null;
+
+    /// <summary>What x [N, D], which stays, leaves behind for later rows: keys and values.</summary>
+    public void Remember(EnginePass pass, MatrixView x)
+    {
+        long mark = pass.Mark();
+        _remember!(pass, Normed(pass, _attentionNorm, x, pass.Take(_config.HiddenSize)));
+        pass.Release(mark);
+    }
 
     /// <summary>x [N, D] becomes the block's output.</summary>
     public void Apply(EnginePass pass, MatrixView x)

@@ -4,7 +4,7 @@ using Skiff.Tensors;
 
 namespace Skiff.Inference;
 
-/// <summary>From the last block to logits, for the rows that are asked.</summary>
+/// <summary>From the last block to logits.</summary>
 internal sealed unsafe class EngineHead
 {
     // Logits of one part: whole vectors of any width.
@@ -26,28 +26,16 @@ internal sealed unsafe class EngineHead
     }
 
     /// <summary>Scratch values that a row takes.</summary>
-    public long RowValues => _config.HiddenSize + _config.WordEmbedProjDim;
+    public long RowValues => _config.WordEmbedProjDim;
 
-    /// <summary>x [N, D] to logits [wanted rows, V].</summary>
-    public void Apply(EnginePass pass, ReadOnlySpan<SequenceTokens> batch, MatrixView x, Span<float> logits)
+    /// <summary>hidden [N, D], which is overwritten, to logits [N, V].</summary>
+    public void Apply(EnginePass pass, MatrixView hidden, Span<float> logits)
     {
-        int wanted = logits.Length / _config.VocabSize;
-        if (wanted == 0)
-            return;
-        MatrixView hidden = pass.Take(wanted, _config.HiddenSize);
-        int row = 0, to = 0;
-        foreach (SequenceTokens entry in batch)
-        {
-            int count = entry.LogitRows, first = row + entry.Tokens.Length - count;
-            new ReadOnlySpan<float>(x.Data + first * x.RowStride, count * x.Columns).CopyTo(new Span<float>(hidden.Data + to * hidden.RowStride, count * x.Columns));
-            row += entry.Tokens.Length;
-            to += count;
-        }
-
+        int rows = hidden.Rows;
         _finalNorm?.Apply(pass, hidden, hidden);
         if (_projection is not null)
         {
-            MatrixView projected = pass.Take(wanted, _config.WordEmbedProjDim);
+            MatrixView projected = pass.Take(_config.WordEmbedProjDim);
             pass.Activations.Set(hidden, pass.Team);
             _projection.Multiply(pass.Activations, projected, pass.Team);
             hidden = projected;
@@ -58,11 +46,11 @@ internal sealed unsafe class EngineHead
         pass.Activations.Set(hidden, pass.Team);
         fixed (float* values = logits, bias = _bias)
         {
-            _matrix.Multiply(pass.Activations, new MatrixView(values, wanted, _config.VocabSize), pass.Team);
+            _matrix.Multiply(pass.Activations, new MatrixView(values, rows, _config.VocabSize), pass.Team);
             if (bias is null && _config.FinalLogitSoftcapping <= 0)
                 return;
             BendPlan plan = new() { Logits = values, Bias = bias, Columns = _config.VocabSize, Parts = (_config.VocabSize + PartColumns - 1) / PartColumns, Cap = (float)_config.FinalLogitSoftcapping };
-            pass.Team.Run(wanted * plan.Parts, &BendPart, &plan);
+            pass.Team.Run(rows * plan.Parts, &BendPart, &plan);
         }
     }
 

@@ -37,30 +37,42 @@ internal sealed class EngineLatentAttention
     /// <summary>x [N, D] to the branch's output y [N, D]; keys and values join the caches.</summary>
     public void Apply(EnginePass pass, MatrixView x, MatrixView y)
     {
-        int heads = _layer.Heads, n = _latent.QkNopeHeadDim, r = _latent.QkRopeHeadDim, v = _latent.VHeadDim, rank = _latent.KvLoraRank;
-        MatrixView compressed = pass.Take(_queryA.Outputs), query = pass.Take(_queryB.Outputs), joint = pass.Take(_keyValueA.Outputs);
-        MatrixView expanded = pass.Take(_keyValueB.Outputs), keys = pass.Take(heads * (n + r)), attended = pass.Take(heads * v);
-        MatrixView latent = joint.Block(0, pass.Rows, 0, rank), shared = joint.Block(0, pass.Rows, rank, r);
+        int heads = _layer.Heads, n = _latent.QkNopeHeadDim, r = _latent.QkRopeHeadDim, v = _latent.VHeadDim;
+        MatrixView compressed = pass.Take(_queryA.Outputs), query = pass.Take(_queryB.Outputs), attended = pass.Take(heads * v);
         pass.Activations.Set(x, pass.Team);
         _queryA.Apply(pass, compressed);
-        _keyValueA.Apply(pass, joint);
+        Remember(pass, x);
         _queryNorm.Apply(pass, compressed, compressed);
-        _keyValueNorm.Apply(pass, latent, latent);
         pass.Activations.Set(compressed, pass.Team);
         _queryB.Apply(pass, query);
-        pass.Activations.Set(latent, pass.Team);
-        _keyValueB.Apply(pass, expanded);
-        if (_rope >= 0)
-        {
-            (MatrixView cosines, MatrixView sines) = pass.Angles(_rope);
-            RotaryEmbedding.Forward(query, n + r, cosines, sines, n, pass.Team);
-            RotaryEmbedding.Forward(shared, r, cosines, sines, 0, pass.Team);
-        }
-
-        SharedKeys.Forward(expanded, shared, heads, keys, pass.Team);
-        // The values stay where they are, behind each head's unrotated key.
-        _scores.Attend(pass, query, keys, expanded.Block(0, pass.Rows, n, expanded.Columns - n), n + v, attended);
+        Turn(pass, query, n + r, n);
+        _scores.Attend(pass, query, attended);
         pass.Activations.Set(attended, pass.Team);
         _output.Apply(pass, y);
+    }
+
+    /// <summary>Keys and values of x [N, D] join the caches, and nothing else is computed.</summary>
+    public void Remember(EnginePass pass, MatrixView x)
+    {
+        int heads = _layer.Heads, n = _latent.QkNopeHeadDim, r = _latent.QkRopeHeadDim, v = _latent.VHeadDim, rank = _latent.KvLoraRank;
+        MatrixView joint = pass.Take(_keyValueA.Outputs), expanded = pass.Take(_keyValueB.Outputs), keys = pass.Take(heads * (n + r));
+        MatrixView latent = joint.Block(0, pass.Rows, 0, rank), shared = joint.Block(0, pass.Rows, rank, r);
+        pass.Activations.Set(x, pass.Team);
+        _keyValueA.Apply(pass, joint);
+        _keyValueNorm.Apply(pass, latent, latent);
+        pass.Activations.Set(latent, pass.Team);
+        _keyValueB.Apply(pass, expanded);
+        Turn(pass, shared, r, 0);
+        SharedKeys.Forward(expanded, shared, heads, keys, pass.Team);
+        // The values stay where they are, behind each head's unrotated key.
+        _scores.Write(pass, keys, expanded.Block(0, pass.Rows, n, expanded.Columns - n), n + v);
+    }
+
+    private void Turn(EnginePass pass, MatrixView x, int headDim, int offset)
+    {
+        if (_rope < 0)
+            return;
+        (MatrixView cosines, MatrixView sines) = pass.Angles(_rope);
+        RotaryEmbedding.Forward(x, headDim, cosines, sines, offset, pass.Team);
     }
 }

@@ -12,7 +12,7 @@ internal sealed unsafe class EnginePass : IDisposable
 
     private readonly EnginePlan _plan;
     private readonly InferenceSequence[] _sequences;
-    private readonly int[] _firstRows, _counts;
+    private readonly int[] _firstRows, _counts, _starts;
     private readonly NativeBuffer _scratch, _lists;
     private readonly float*[] _cosines, _sines;
     private readonly float* _factors;
@@ -32,7 +32,7 @@ internal sealed unsafe class EnginePass : IDisposable
     {
         (_plan, _logLength, Team) = (plan, config.LogAttentionLength, team);
         _sequences = new InferenceSequence[maxRows];
-        (_firstRows, _counts, Positions) = (new int[maxRows], new int[maxRows], new int[maxRows]);
+        (_firstRows, _counts, _starts, Positions) = (new int[maxRows], new int[maxRows], new int[maxRows], new int[maxRows]);
         int statistics = Math.Max(maxRows, config.Layers.Max(layer => layer.Heads));
         (Inverse, Mean) = (new float[statistics], new float[statistics]);
         long angles = plan.Ropes.Sum(rope => 2L * Up((long)maxRows * (rope.RotaryDim / 2)));
@@ -86,12 +86,45 @@ internal sealed unsafe class EnginePass : IDisposable
     /// <summary>Takes the sequences and their positions over, and works out what all blocks need of them.</summary>
     public void Begin(ReadOnlySpan<SequenceTokens> batch)
     {
-        (Rows, Sequences, _used) = (0, batch.Length, 0);
-        for (int s = 0; s < batch.Length; s++)
+        _used = 0;
+        Place(batch, wantedOnly: false);
+    }
+
+    /// <summary>Goes on with the rows whose logits are wanted alone.</summary>
+    /// <param name="batch">What it began with.</param>
+    /// <param name="x">[N, D] of all rows.</param>
+    /// <param name="wanted">How many are wanted.</param>
+    /// <returns>Those of x.</returns>
+    public MatrixView Narrow(ReadOnlySpan<SequenceTokens> batch, MatrixView x, int wanted)
+    {
+        if (wanted == Rows)
+            return x;
+        MatrixView narrow = Take(wanted, x.Columns);
+        int row = 0, to = 0;
+        foreach (SequenceTokens entry in batch)
         {
-            (_sequences[s], _firstRows[s], _counts[s]) = (batch[s].Sequence, Rows, batch[s].Tokens.Length);
-            for (int i = 0; i < _counts[s]; i++)
-                Positions[Rows++] = _sequences[s].Position + i;
+            row += entry.Tokens.Length;
+            int count = entry.LogitRows;
+            new ReadOnlySpan<float>(x.Data + (row - count) * x.RowStride, count * x.Columns).CopyTo(new Span<float>(narrow.Data + to * narrow.RowStride, count * x.Columns));
+            to += count;
+        }
+
+        Place(batch, wantedOnly: true);
+        return narrow;
+    }
+
+    private void Place(ReadOnlySpan<SequenceTokens> batch, bool wantedOnly)
+    {
+        (Rows, Sequences) = (0, 0);
+        foreach (SequenceTokens entry in batch)
+        {
+            int count = wantedOnly ? entry.LogitRows : entry.Tokens.Length, s = Sequences;
+            if (count == 0)
+                continue;
+            (_sequences[s], _firstRows[s], _counts[s], _starts[s]) = (entry.Sequence, Rows, count, entry.Sequence.Position + entry.Tokens.Length - count);
+            for (int i = 0; i < count; i++)
+                Positions[Rows++] = _starts[s] + i;
+            Sequences++;
         }
 
         for (int rope = 0; rope < _plan.Ropes.Length; rope++)
@@ -105,11 +138,11 @@ internal sealed unsafe class EnginePass : IDisposable
     }
 
     /// <summary>Moves the sequences on.</summary>
-    public void End()
+    public void End(ReadOnlySpan<SequenceTokens> batch)
     {
-        for (int s = 0; s < Sequences; s++)
-            _sequences[s].Position += _counts[s];
-        Array.Clear(_sequences, 0, Sequences);
+        foreach (SequenceTokens entry in batch)
+            entry.Sequence.Position += entry.Tokens.Length;
+        Array.Clear(_sequences, 0, batch.Length);
     }
 
     /// <summary>The number of a new pass.</summary>
@@ -145,7 +178,7 @@ internal sealed unsafe class EnginePass : IDisposable
     public CachedRows* Cached(int block)
     {
         for (int s = 0; s < Sequences; s++)
-            _cached[s] = new CachedRows(_sequences[s].TilesOf(block), _firstRows[s], _counts[s], _sequences[s].Position);
+            _cached[s] = new CachedRows(_sequences[s].TilesOf(block), _firstRows[s], _counts[s], _starts[s]);
         return _cached;
     }
 
@@ -161,7 +194,7 @@ internal sealed unsafe class EnginePass : IDisposable
                 Hidden = state + (recurrent.Conv1dWidth - 1) * recurrent.LruWidth,
                 Row = _firstRows[s],
                 Count = _counts[s],
-                Position = _sequences[s].Position,
+                Position = _starts[s],
             };
         }
 

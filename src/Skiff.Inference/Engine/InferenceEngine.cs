@@ -21,6 +21,7 @@ public sealed unsafe class InferenceEngine : IDisposable
     private readonly PackedMatrix? _projection;
     private readonly EngineNorm? _embeddingNorm;
     private readonly float[] _positionRow;
+    private readonly bool _isWatched;
     private bool _disposed;
 
     /// <summary>Packs the weights and plans the memory of passes.</summary>
@@ -32,7 +33,7 @@ public sealed unsafe class InferenceEngine : IDisposable
         options ??= new InferenceEngineOptions();
         options.Check();
         ThreadTeam team = options.Team ?? ThreadTeam.Default;
-        (Config, MaxRows) = (model.Config, options.MaxRows);
+        (Config, MaxRows, _isWatched) = (model.Config, options.MaxRows, options.Inputs is not null);
         MemoryBudget.Check(EngineWeights.LeastBytes(model), model.Path, "its weights");
         CacheType = options.CacheType ?? (EngineWeights.IsExact(model) ? TensorType.F32 : TensorType.I16);
         _plan = new EnginePlan(Config, options, CacheType);
@@ -48,7 +49,7 @@ public sealed unsafe class InferenceEngine : IDisposable
         // The packed weights are what is read from here on: the file's pages need not stay beside them.
         model.Forget();
         Identity = weights.Identity();
-        long rowValues = Config.HiddenSize + Math.Max(_blocks.Max(block => block.RowValues), Math.Max(_head.RowValues, Config.WordEmbedProjDim));
+        long rowValues = 2L * Config.HiddenSize + Math.Max(_blocks.Max(block => block.RowValues), Math.Max(_head.RowValues, Config.WordEmbedProjDim));
         _pass = new EnginePass(Config, _plan, MaxRows, rowValues, team);
     }
 
@@ -125,10 +126,28 @@ public sealed unsafe class InferenceEngine : IDisposable
         _pass.Begin(batch);
         MatrixView x = _pass.Take(Config.HiddenSize);
         Embed(batch, x);
-        foreach (EngineBlock block in _blocks)
+        foreach (EngineBlock block in _blocks.AsSpan(..^1))
             block.Apply(_pass, x);
-        _head.Apply(_pass, batch, x, logits);
-        _pass.End();
+        Finish(batch, x, logits);
+        _pass.End(batch);
+    }
+
+    // Of rows whose logits nobody wants, the last block's keys and values are all that is left behind.
+    private void Finish(ReadOnlySpan<SequenceTokens> batch, MatrixView x, Span<float> logits)
+    {
+        EngineBlock last = _blocks[^1];
+        int wanted = logits.Length / VocabularySize;
+        bool remembers = wanted < x.Rows && last.Remembers && !_isWatched;
+        if (remembers)
+            last.Remember(_pass, x);
+        else
+            last.Apply(_pass, x);
+        if (wanted == 0)
+            return;
+        x = _pass.Narrow(batch, x, wanted);
+        if (remembers)
+            last.Apply(_pass, x);
+        _head.Apply(_pass, x, logits);
     }
 
     private void Check(ReadOnlySpan<SequenceTokens> batch, int logits)

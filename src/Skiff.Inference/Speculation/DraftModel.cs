@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -11,15 +12,17 @@ public sealed class DraftModel : IDrafter
     private static readonly double s_least = Math.Log(0.4);
 
     private readonly InferenceEngine _engine;
-    private readonly InferenceSequence _sequence;
+    private readonly int _vocabulary;
     private readonly List<int> _read = [];
     private readonly float[] _logits;
+    // Holds tokens of the text alone; guesses go on from a fork, which any model's sequence has.
+    private InferenceSequence _sequence;
 
     /// <summary>A drafter for one text after the other.</summary>
     /// <param name="engine">Of the smaller model; stays the caller's.</param>
     /// <param name="tokenizer">The smaller model's.</param>
     /// <param name="target">The tokenizer of the model that is guessed for.</param>
-    /// <exception cref="InvalidInputException">The vocabularies differ, or the model cannot take tokens back.</exception>
+    /// <exception cref="InvalidInputException">The vocabularies differ.</exception>
     public DraftModel(InferenceEngine engine, Tokenizer tokenizer, Tokenizer target)
     {
         if (tokenizer.VocabularySize != target.VocabularySize)
@@ -30,55 +33,51 @@ public sealed class DraftModel : IDrafter
                 throw new InvalidInputException("draft", "vocabulary", $"token {id} is '{tokenizer.TextOf(id)}', where the model has '{target.TextOf(id)}': choose a draft with the same tokenizer");
         }
 
-        Speculation.CheckTakesBack(engine, "draft");
         (_engine, _sequence, _logits) = (engine, engine.CreateSequence(), new float[engine.VocabularySize]);
+        // What pads a vocabulary stands for no token.
+        _vocabulary = Math.Min(engine.VocabularySize, target.VocabularySize);
     }
 
     /// <inheritdoc/>
     public int Draft(ReadOnlySpan<int> tokens, Span<int> drafted)
     {
-        int common = System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_read).CommonPrefixLength(tokens);
-        // The last token is read again where it was read already: its logits are gone.
-        common = Math.Min(common, tokens.Length - 1);
-        if (tokens.Length + drafted.Length > _engine.MaxPositions || !Keep(common))
+        if (drafted.Length == 0 || tokens.Length + drafted.Length > _engine.MaxPositions)
             return 0;
-        int count = 0;
-        Read(tokens[common..]);
-        while (count < drafted.Length)
+        // The last token is read again where it was read already: its logits are gone.
+        int common = Math.Min(CollectionsMarshal.AsSpan(_read).CommonPrefixLength(tokens), tokens.Length - 1);
+        if (common < _read.Count && !_sequence.CanRewind(common))
         {
-            int id = TensorPrimitives.IndexOfMax(_logits.AsSpan());
-            // Padding of a vocabulary stands for no token.
-            if (id >= _engine.VocabularySize || LogProbability.Of(_logits, id) < s_least)
-                break;
-            drafted[count++] = id;
-            if (count < drafted.Length)
-                Read([id]);
+            _sequence.Dispose();
+            (_sequence, common) = (_engine.CreateSequence(), 0);
         }
 
-        return count;
+        _sequence.Rewind(common);
+        _read.RemoveRange(common, _read.Count - common);
+        Read(_sequence, tokens[common..]);
+        _read.AddRange(tokens[common..]);
+        using InferenceSequence guesses = _sequence.Fork();
+        int count = 0;
+        while (true)
+        {
+            int id = TensorPrimitives.IndexOfMax(_logits.AsSpan(0, _vocabulary));
+            if (LogProbability.Of(_logits, id) < s_least)
+                return count;
+            drafted[count++] = id;
+            if (count == drafted.Length)
+                return count;
+            Read(guesses, [id]);
+        }
     }
 
-    // Forgets what is not there any more.
-    private bool Keep(int count)
-    {
-        if (!_sequence.CanRewind(count))
-            return false;
-        _sequence.Rewind(count);
-        _read.RemoveRange(count, _read.Count - count);
-        return true;
-    }
-
-    private void Read(ReadOnlySpan<int> tokens)
+    private void Read(InferenceSequence sequence, ReadOnlySpan<int> tokens)
     {
         int[] ids = tokens.ToArray();
         for (int start = 0; start < ids.Length; start += _engine.MaxRows)
         {
             int count = Math.Min(_engine.MaxRows, ids.Length - start);
             bool last = start + count == ids.Length;
-            _engine.Forward([new SequenceTokens(_sequence, ids.AsMemory(start, count), last ? WantedLogits.Last : WantedLogits.None)], last ? _logits : []);
+            _engine.Forward([new SequenceTokens(sequence, ids.AsMemory(start, count), last ? WantedLogits.Last : WantedLogits.None)], last ? _logits : []);
         }
-
-        _read.AddRange(ids);
     }
 
     /// <summary>Gives its sequence's memory back.</summary>

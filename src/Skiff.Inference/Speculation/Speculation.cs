@@ -47,9 +47,9 @@ public sealed class Speculation(IDrafter drafter, int mostTokens = Speculation.U
     }
 
     /// <summary>Refuses a model that cannot forget its last tokens.</summary>
-    internal static void CheckTakesBack(InferenceEngine engine, string source)
+    internal static void CheckTakesBack(InferenceEngine engine)
     {
         if (engine.Plan.StateBytes > 0)
-            throw new InvalidInputException(source, "model", "has recurrent blocks, which cannot take back a token that was guessed wrong: generate without guesses");
+            throw new InvalidInputException("speculation", "model", "has recurrent blocks, which cannot take back a token that was guessed wrong: generate without guesses");
     }
 }
