@@ -42,28 +42,23 @@ internal sealed unsafe class PackedBlocks<TCodes, TScales>(Tensor weight)
         int first = panel * Width, outputs = Math.Min(Width, Outputs - first), blockBytes = Type.BlockBytes(), blocks = Inputs / BlockMath.Group;
         if (outputs < Width)
             new Span<byte>(target, checked((int)PanelBytes)).Clear();
-        byte* records = target + (long)blocks * CodeBytes, staged = stackalloc byte[Width * BlockMath.Group];
-        new Span<byte>(staged, Width * BlockMath.Group).Clear();
-        long stride = Type.ByteLength(Inputs);
-        uint damaged = 0;
-        for (int block = 0; block < blocks; block += TScales.Blocks)
+        byte* records = target + (long)blocks * CodeBytes;
+        for (int output = 0; output < outputs; output++)
         {
-            byte* source = weight.Data + first * stride + (long)(block / TScales.Blocks) * blockBytes;
-            for (int inner = 0; inner < TScales.Blocks; inner++)
+            byte* source = weight.Data + (first + output) * Type.ByteLength(Inputs);
+            bool isWhole = true;
+            for (int block = 0; block < blocks; block++)
             {
-                byte* codes = target + (long)(block + inner) * CodeBytes;
-                for (int output = 0; output < outputs; output++)
-                    PanelWriter.Stage(PanelWriter.Codes(Type, source + output * stride, inner), TCodes.Bits, staged, codes, output);
-                PanelWriter.Put(staged, TCodes.Bits, codes);
+                int inner = block % TScales.Blocks;
+                PanelWriter.Put(PanelWriter.Codes(Type, source, inner), TCodes.Bits, target + (long)block * CodeBytes, output);
+                if (inner < TScales.Blocks - 1)
+                    continue;
+                isWhole &= PanelWriter.PutScales(Type, source, records + (long)(block / TScales.Blocks) * TScales.Bytes, output);
+                source += blockBytes;
             }
 
-            byte* record = records + (long)(block / TScales.Blocks) * TScales.Bytes;
-            for (int output = 0; output < outputs; output++)
-                damaged |= PanelWriter.PutScales(Type, source + output * stride, record, output) ? 0 : 1u << output;
+            isDamaged[first + output] = !isWhole;
         }
-
-        for (int output = 0; output < outputs; output++)
-            isDamaged[first + output] = (damaged >> output & 1) != 0;
     }
 
     private protected override void Prepare(Activations x, ThreadTeam team, PackedPlan* plan)

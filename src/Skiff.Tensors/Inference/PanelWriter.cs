@@ -1,8 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.Arm;
-using System.Runtime.Intrinsics.X86;
 
 namespace Skiff.Tensors;
 
@@ -11,7 +9,7 @@ namespace Skiff.Tensors;
 internal static unsafe class PanelWriter
 {
     /// <summary>The codes of group <paramref name="group"/> of 32 values of a block, in order and without sign.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static Vector256<byte> Codes(TensorType type, byte* block, int group) => type switch
     {
         TensorType.Q4_0 => Pairs(block + 2),
@@ -26,61 +24,31 @@ internal static unsafe class PanelWriter
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "no quantized type"),
     };
 
-    /// <summary>
-    /// Puts 32 codes of output <paramref name="output"/> of 16 into a row of <paramref name="staged"/>, of 32 bytes for 8 bits and of 16 for fewer;
-    /// what goes beyond four bits goes where <see cref="IPanelCodes"/> says at once.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Stage(Vector256<byte> codes, int bits, byte* staged, byte* block, int output)
+    /// <summary>Puts 32 codes of output <paramref name="output"/> of 16 where <see cref="IPanelCodes"/> says.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Put(Vector256<byte> codes, int bits, byte* block, int output)
     {
+        uint* target = (uint*)block + output;
         if (bits == 8)
         {
-            codes.Store(staged + 32 * output);
+            for (int g = 0; g < 8; g++)
+                target[16 * g] = codes.AsUInt32()[g];
             return;
         }
 
         Vector256<byte> low = codes & Vector256.Create((byte)15);
-        (low.GetLower() | (low.GetUpper() << 4)).Store(staged + 16 * output);
-        uint* upper = (uint*)(block + 256) + output;
+        Vector128<uint> pairs = (low.GetLower() | (low.GetUpper() << 4)).AsUInt32();
+        for (int g = 0; g < 4; g++)
+            target[16 * g] = pairs[g];
+        Vector256<uint> upper = (codes >> 4).AsUInt32();
         if (bits == 5)
-        {
-            Vector256<ulong> bit = (codes >> 4).AsUInt64();
-            // Four bytes each of groups 0 and 1, 2 and 3, ...: group g goes to bit g.
-            Vector256<ulong> pairs = bit | (bit >> 31);
-            upper[0] = (uint)pairs[0] | (uint)pairs[1] << 2 | (uint)pairs[2] << 4 | (uint)pairs[3] << 6;
-        }
+            target[64] = Merge(upper, Vector256.Create(0u, 1, 2, 3, 4, 5, 6, 7), out _);
         else if (bits == 6)
-        {
-            Vector256<ulong> two = (codes >> 4).AsUInt64();
-            Vector256<ulong> pairs = two | (two >> 30);
-            upper[0] = (uint)pairs[0] | (uint)pairs[1] << 4;
-            upper[16] = (uint)pairs[2] | (uint)pairs[3] << 4;
-        }
-    }
-
-    /// <summary>Puts what was staged of 16 outputs where <see cref="IPanelCodes"/> says: four bytes of each output side by side.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Put(byte* staged, int bits, byte* block)
-    {
-        int row = bits == 8 ? 32 : 16;
-        for (int half = 0; half < row; half += 16)
-        {
-            for (int output = 0; output < 16; output += 4)
-            {
-                uint* rows = (uint*)(staged + row * output + half), target = (uint*)(block + 16 * half) + output;
-                Vector128<uint> a = Vector128.Load(rows), b = Vector128.Load(rows + row / 4), c = Vector128.Load(rows + row / 2), d = Vector128.Load(rows + 3 * row / 4);
-                Vector128<ulong> ab = Lower(a, b).AsUInt64(), cd = Lower(c, d).AsUInt64();
-                Vector128.Create(ab.GetLower(), cd.GetLower()).AsUInt32().Store(target);
-                Vector128.Create(ab.GetUpper(), cd.GetUpper()).AsUInt32().Store(target + 16);
-                (ab, cd) = (Upper(a, b).AsUInt64(), Upper(c, d).AsUInt64());
-                Vector128.Create(ab.GetLower(), cd.GetLower()).AsUInt32().Store(target + 32);
-                Vector128.Create(ab.GetUpper(), cd.GetUpper()).AsUInt32().Store(target + 48);
-            }
-        }
+            (target[64], target[80]) = (Merge(upper, Vector256.Create(0u, 2, 4, 6, 0, 2, 4, 6), out uint second), second);
     }
 
     /// <summary>Puts the scales of a file's block into a record; false if one is no finite number, which then is 0.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool PutScales(TensorType type, byte* block, byte* record, int output)
     {
         switch (type)
@@ -108,15 +76,24 @@ internal static unsafe class PanelWriter
         }
     }
 
-    // a0 b0 a1 b1.
+    // Vectors of 4 bytes, each shifted by its own count, in one: all eight, and of each four.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<uint> Lower(Vector128<uint> a, Vector128<uint> b) => Sse2.IsSupported ? Sse2.UnpackLow(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipLow(a, b) : Vector128.Create(a[0], b[0], a[1], b[1]);
+    private static uint Merge(Vector256<uint> parts, Vector256<uint> counts, out uint second)
+    {
+        uint first = 0;
+        second = 0;
+        bool whole = counts[4] != 0;
+        for (int g = 0; g < 8; g++)
+        {
+            uint part = parts[g] << (int)counts[g];
+            if (whole || g < 4)
+                first |= part;
+            else
+                second |= part;
+        }
 
-    // a2 b2 a3 b3.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<uint> Upper(Vector128<uint> a, Vector128<uint> b) => Sse2.IsSupported ? Sse2.UnpackHigh(a, b)
-        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.ZipHigh(a, b) : Vector128.Create(a[2], b[2], a[3], b[3]);
+        return first;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool PutHalf(byte* from, byte* to, int output)
