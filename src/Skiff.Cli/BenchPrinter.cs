@@ -80,6 +80,7 @@ internal sealed class BenchPrinter
         ("n_prompt", f.Test.NPrompt),
         ("n_gen", f.Test.NGen),
         ("n_depth", f.Test.NDepth),
+        ("n_parallel", f.Test.NParallel),
         ("test_time", f.TestTime.UtcDateTime.ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture)),
         ("avg_ns", (long)Math.Round(f.AvgNs)),
         ("stddev_ns", (long)Math.Round(f.StddevNs)),

@@ -15,6 +15,7 @@ internal static class BenchVerb
         Option<int[]?> prompts = Numbers("--n-prompt", "-p", 0, "Prompt lengths to time; 0 for none [default: 512].");
         Option<int[]?> generations = Numbers("--n-gen", "-n", 0, "Numbers of tokens to generate; 0 for none [default: 128].");
         Option<int[]?> depths = Numbers("--n-depth", "-d", 0, "Tokens in the cache before the clock starts [default: 0].");
+        Option<int[]?> parallel = Numbers("--parallel", "-np", 1, "Sequences that generate together, timed as one [default: 1].");
         Option<int[]?> threads = Numbers("--threads", "-t", 1, "Threads that compute [default: one a processor, or SKIFF_THREADS].");
         Option<int?> batch = Flags.Whole("--batch-size", "Tokens of a prompt that go through the model together at most [default: 2048].");
         batch.Aliases.Add("-b");
@@ -29,17 +30,18 @@ internal static class BenchVerb
             Examples =
             [
                 "skiff bench model.gguf -p 512 -n 128 -d 0,1024 -t 2 -r 5",
+                "skiff bench model.gguf -p 0 -n 128 -np 1,8",
                 "skiff bench zoo:smollm2-135m --type q4_0 -o json",
             ],
         };
         verb.Arguments.Add(model);
-        foreach (Option option in new Option[] { prompts, generations, depths, threads, batch, repetitions, type, cacheType, form })
+        foreach (Option option in new Option[] { prompts, generations, depths, parallel, threads, batch, repetitions, type, cacheType, form })
             verb.Options.Add(option);
         verb.Add(BenchTrainVerb.Create());
         return verb.Computes((parse, stop) =>
         {
             IReadOnlyList<ThroughputTest> tests = ThroughputTest.Combine(
-                Given(prompts, 512), Given(generations, 128), Given(depths, 0), Given(threads, ThreadTeam.Default.Threads), parse.GetValue(batch) ?? 2048);
+                Given(prompts, 512), Given(generations, 128), Given(depths, 0), Given(threads, ThreadTeam.Default.Threads), parse.GetValue(batch) ?? 2048, Given(parallel, 1));
             int times = parse.GetValue(repetitions) ?? 5;
             if (tests.Count == 0)
                 throw new InvalidInputException("bench", "--n-prompt and --n-gen", "are 0 alone: nothing is left to time");

@@ -4,19 +4,22 @@ using Skiff.Tensors;
 
 namespace Skiff.Inference;
 
-/// <summary>How a benchmark drives what runs a model: one sequence at a time, on one team of threads.</summary>
+/// <summary>How a benchmark drives what runs a model: one sequence, or several that generate together, on one team of threads.</summary>
 public sealed record BenchmarkDriver
 {
-    /// <summary>Forgets the sequence and begins an empty one, which is going to have this many positions.</summary>
-    public required Action<int> Begin { get; init; }
+    /// <summary>Forgets all sequences and begins so many empty ones, each of which is going to have this many positions.</summary>
+    public required Action<int, int> Begin { get; init; }
 
-    /// <summary>Processes tokens after those of the sequence, up to the logits of the last one.</summary>
-    public required Action<ReadOnlyMemory<int>> Append { get; init; }
+    /// <summary>Processes tokens after those of the sequence with this number, up to the logits of the last one.</summary>
+    public required Action<int, ReadOnlyMemory<int>> Append { get; init; }
 
-    /// <summary>The most probable token after the sequence.</summary>
+    /// <summary>Processes one token after each sequence, all in one pass, up to the logits of each.</summary>
+    public required Action<ReadOnlyMemory<int>> Step { get; init; }
+
+    /// <summary>The most probable token after the sequence that was last appended to.</summary>
     public required Func<int> Choose { get; init; }
 
-    /// <summary>Cuts the sequence back to its first positions; null where that is not possible.</summary>
+    /// <summary>Cuts all sequences back to their first positions; null where that is not possible.</summary>
     public required Action<int>? Rewind { get; init; }
 
     /// <summary>How cached keys are stored.</summary>
@@ -36,27 +39,38 @@ public sealed record BenchmarkDriver
     {
         InferenceEngine engine = new(model, new InferenceEngineOptions { Team = team, CacheType = cacheType });
         float[] logits = new float[engine.VocabularySize];
-        InferenceSequence sequence = engine.CreateSequence();
-        bool rewinds = sequence.KeepsAll;
+        SequenceTokens[] entries = [];
+        bool rewinds;
+        using (InferenceSequence sequence = engine.CreateSequence())
+            rewinds = sequence.KeepsAll;
         return new BenchmarkDriver
         {
-            Begin = length =>
+            Begin = (count, length) =>
             {
-                sequence.Dispose();
-                sequence = engine.CreateSequence(length);
+                foreach (SequenceTokens entry in entries)
+                    entry.Sequence.Dispose();
+                entries = [.. Enumerable.Range(0, count).Select(_ => new SequenceTokens(engine.CreateSequence(length), default))];
+                if (logits.LongLength != (long)count * engine.VocabularySize)
+                    logits = new float[checked(count * engine.VocabularySize)];
             },
             // A batch goes through in passes of as many rows as the engine takes.
-            Append = tokens =>
+            Append = (number, tokens) =>
             {
                 for (int at = 0; at < tokens.Length; at += engine.MaxRows)
                 {
                     ReadOnlyMemory<int> piece = tokens.Slice(at, Math.Min(engine.MaxRows, tokens.Length - at));
                     bool last = at + piece.Length == tokens.Length;
-                    engine.Forward([new SequenceTokens(sequence, piece, last ? WantedLogits.Last : WantedLogits.None)], last ? logits : []);
+                    engine.Forward([entries[number] with { Tokens = piece, Logits = last ? WantedLogits.Last : WantedLogits.None }], last ? logits.AsSpan(0, engine.VocabularySize) : []);
                 }
             },
-            Choose = () => TensorPrimitives.IndexOfMax<float>(logits),
-            Rewind = rewinds ? position => sequence.Rewind(position) : null,
+            Step = tokens =>
+            {
+                for (int number = 0; number < entries.Length; number++)
+                    entries[number] = entries[number] with { Tokens = tokens.Slice(number, 1) };
+                engine.Forward(entries, logits);
+            },
+            Choose = () => TensorPrimitives.IndexOfMax<float>(logits.AsSpan(0, engine.VocabularySize)),
+            Rewind = rewinds ? position => Array.ForEach(entries, entry => entry.Sequence.Rewind(position)) : null,
             TypeK = engine.CacheType,
             TypeV = engine.CacheType,
             KvBytesPerToken = engine.CacheBytesPerPosition,

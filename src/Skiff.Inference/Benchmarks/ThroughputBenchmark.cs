@@ -59,12 +59,15 @@ public sealed class ThroughputBenchmark : IDisposable
             // Measuring bandwidth has emptied the caches: a token that does not count brings back what they hold between two tokens.
             if (test.NDepth == 0 || driver.Rewind is not null)
             {
-                driver.Append(timed[..1]);
+                driver.Step(timed[..test.NParallel]);
                 Seek(driver, depth, test, empty: false, stop);
             }
 
             long start = Stopwatch.GetTimestamp();
-            Append(driver, timed, test.NPrompt > 0 ? test.NBatch : 1, stop);
+            if (test.NPrompt > 0)
+                Append(driver, 0, timed, test.NBatch, stop);
+            else
+                Generate(driver, timed, test.NParallel, stop);
             TimeSpan spent = Stopwatch.GetElapsedTime(start);
             if (test.NPrompt > 0)
                 driver.Choose();
@@ -103,14 +106,14 @@ public sealed class ThroughputBenchmark : IDisposable
     public void Dispose() => _team?.Dispose();
 
     /// <summary>Operations of a row: a prompt has logits at its end alone.</summary>
-    internal double Operations(ThroughputTest test) => test.Tokens * _work.OperationsPerToken + Math.Max(1, test.NGen) * _work.HeadOperations;
+    internal double Operations(ThroughputTest test) => test.Tokens * _work.OperationsPerToken + (test.NPrompt > 0 ? 1 : test.Tokens) * _work.HeadOperations;
 
-    /// <summary>Bytes that generation reads at least: weights and cache once a token.</summary>
+    /// <summary>Bytes that generation reads at least: weights once a pass (of experts, those of one token), and each sequence's cache.</summary>
     internal double Bytes(ThroughputTest test, BenchmarkDriver driver)
     {
         double bytes = test.NGen * _work.BytesPerToken;
         for (int n = 0; n < test.NGen; n++)
-            bytes += _work.CachedPositions((long)test.NDepth + n) * driver.KvBytesPerToken;
+            bytes += test.NParallel * _work.CachedPositions((long)test.NDepth + n) * driver.KvBytesPerToken;
         return bytes;
     }
 
@@ -125,7 +128,7 @@ public sealed class ThroughputBenchmark : IDisposable
         return (_team, _driver = _prepare(_team));
     }
 
-    // Leaves just the tokens in the cache that the clock does not see.
+    // Leaves just the tokens in the caches that the clock does not see.
     private static void Seek(BenchmarkDriver driver, ReadOnlyMemory<int> depth, ThroughputTest test, bool empty, CancellationToken stop)
     {
         if (!empty && driver.Rewind is { } rewind && depth.Length > 0)
@@ -134,16 +137,26 @@ public sealed class ThroughputBenchmark : IDisposable
             return;
         }
 
-        driver.Begin(test.NDepth + test.Tokens);
-        Append(driver, depth, test.NBatch, stop);
+        driver.Begin(test.NParallel, checked((int)test.Positions));
+        for (int sequence = 0; sequence < test.NParallel; sequence++)
+            Append(driver, sequence, depth, test.NBatch, stop);
     }
 
-    private static void Append(BenchmarkDriver driver, ReadOnlyMemory<int> tokens, int piece, CancellationToken stop)
+    private static void Append(BenchmarkDriver driver, int sequence, ReadOnlyMemory<int> tokens, int piece, CancellationToken stop)
     {
         for (int at = 0; at < tokens.Length; at += piece)
         {
             stop.ThrowIfCancellationRequested();
-            driver.Append(tokens.Slice(at, Math.Min(piece, tokens.Length - at)));
+            driver.Append(sequence, tokens.Slice(at, Math.Min(piece, tokens.Length - at)));
+        }
+    }
+
+    private static void Generate(BenchmarkDriver driver, ReadOnlyMemory<int> tokens, int sequences, CancellationToken stop)
+    {
+        for (int at = 0; at < tokens.Length; at += sequences)
+        {
+            stop.ThrowIfCancellationRequested();
+            driver.Step(tokens.Slice(at, sequences));
         }
     }
 }

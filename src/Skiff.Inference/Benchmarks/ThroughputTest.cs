@@ -10,21 +10,29 @@ namespace Skiff.Inference;
 /// <param name="NDepth">Tokens in the cache before the clock starts.</param>
 /// <param name="NThreads">Threads that compute.</param>
 /// <param name="NBatch">Tokens of a prompt that go through the model together at most.</param>
-public sealed record ThroughputTest(int NPrompt, int NGen, int NDepth, int NThreads, int NBatch)
+/// <param name="NParallel">Sequences that generate together, each with its own cache; 1 where a prompt is timed.</param>
+public sealed record ThroughputTest(int NPrompt, int NGen, int NDepth, int NThreads, int NBatch, int NParallel = 1)
 {
-    /// <summary><c>pp512</c>, <c>tg128</c>, <c>tg128 @ d1024</c>.</summary>
-    public string Name => string.Create(CultureInfo.InvariantCulture, $"{(NPrompt > 0 ? $"pp{NPrompt}" : $"tg{NGen}")}{(NDepth > 0 ? $" @ d{NDepth}" : "")}");
+    /// <summary>Sequences of a row at most: the rows of one pass.</summary>
+    public const int MostParallel = 512;
 
-    /// <summary>Tokens that are timed.</summary>
-    public int Tokens => NPrompt + NGen;
+    /// <summary><c>pp512</c>, <c>tg128</c>, <c>tg128 x8</c>, <c>tg128 x8 @ d1024</c>.</summary>
+    public string Name => string.Create(CultureInfo.InvariantCulture, $"{(NPrompt > 0 ? $"pp{NPrompt}" : $"tg{NGen}")}{(NParallel > 1 ? $" x{NParallel}" : "")}{(NDepth > 0 ? $" @ d{NDepth}" : "")}");
 
-    /// <summary>Every combination, in llama-bench's order: threads, then depths, then prompts and generations. Lengths of 0 are left out.</summary>
+    /// <summary>Tokens that are timed, of all sequences together.</summary>
+    public int Tokens => NPrompt + NGen * NParallel;
+
+    /// <summary>Positions that each sequence comes to.</summary>
+    public long Positions => (long)NDepth + NPrompt + NGen;
+
+    /// <summary>Every combination, in llama-bench's order: threads, then depths, then prompts and generations, these with each number of sequences. Lengths of 0 are left out.</summary>
     public static IReadOnlyList<ThroughputTest> Combine(
-        IReadOnlyList<int> prompts, IReadOnlyList<int> generations, IReadOnlyList<int> depths, IReadOnlyList<int> threads, int batch) =>
+        IReadOnlyList<int> prompts, IReadOnlyList<int> generations, IReadOnlyList<int> depths, IReadOnlyList<int> threads, int batch, IReadOnlyList<int> parallel) =>
     [
         .. from t in threads
            from d in depths
-           from test in prompts.Select(p => new ThroughputTest(p, 0, d, t, batch)).Concat(generations.Select(n => new ThroughputTest(0, n, d, t, batch)))
+           from test in prompts.Select(p => new ThroughputTest(p, 0, d, t, batch))
+               .Concat(from n in generations from s in parallel select new ThroughputTest(0, n, d, t, batch, s))
            where test.Tokens > 0
            select test,
     ];
@@ -41,8 +49,14 @@ public sealed record ThroughputTest(int NPrompt, int NGen, int NDepth, int NThre
             throw Refusal("n_threads", $"must lie from 1 to 1024, not {NThreads}");
         if (NBatch < 1)
             throw Refusal("n_batch", "must be at least 1");
-        if ((long)NDepth + Tokens > config.MaxPositionEmbeddings)
-            throw Refusal(Name, $"{(long)NDepth + Tokens} positions are more than the model's context of {config.MaxPositionEmbeddings}");
+        if (NParallel is < 1 or > MostParallel)
+            throw Refusal("n_parallel", $"must lie from 1 to {MostParallel}, not {NParallel}");
+        if (NParallel > 1 && NPrompt > 0)
+            throw Refusal("n_parallel", "prompts are timed one by one: it must be 1");
+        if ((long)NGen * NParallel > int.MaxValue)
+            throw Refusal(Name, $"{(long)NGen * NParallel} tokens are more than a row can have");
+        if (Positions > config.MaxPositionEmbeddings)
+            throw Refusal(Name, $"{Positions} positions are more than the model's context of {config.MaxPositionEmbeddings}");
 
         static InvalidInputException Refusal(string field, string problem) => new("bench", field, problem);
     }

@@ -12,7 +12,7 @@ public sealed class BenchVerbTests : IDisposable
 {
     private static readonly string[] s_fields =
     [
-        "model_filename", "model_type", "model_size", "model_n_params", "n_batch", "n_threads", "isa", "type_k", "type_v", "n_prompt", "n_gen", "n_depth", "test_time",
+        "model_filename", "model_type", "model_size", "model_n_params", "n_batch", "n_threads", "isa", "type_k", "type_v", "n_prompt", "n_gen", "n_depth", "n_parallel", "test_time",
         "avg_ns", "stddev_ns", "avg_ts", "stddev_ts",
         "time_to_first_token", "peak_rss_bytes", "kv_bytes_per_token", "share_of_bandwidth", "share_of_peak", "bandwidth_gbps", "peak_gflops",
     ];
@@ -73,6 +73,22 @@ public sealed class BenchVerbTests : IDisposable
     }
 
     [Fact]
+    public void SequencesThatGenerateTogetherAreARowOfTheirOwn()
+    {
+        (int code, string output, string error) = Run("bench", Write(), "-p", "4", "-n", "3", "-d", "2", "-np", "1,8", "-t", "1", "-r", "2", "-o", "json");
+        Assert.True(code == 0, error);
+        JsonElement[] rows = [.. JsonDocument.Parse(output).RootElement.EnumerateArray()];
+        Assert.Equal([(0, 1), (3, 1), (3, 8)], rows.Select(r => (r.GetProperty("n_gen").GetInt32(), r.GetProperty("n_parallel").GetInt32())));
+        // Tokens of all sequences count.
+        double[] times = [.. rows[2].GetProperty("samples_ns").EnumerateArray().Select(v => v.GetDouble())], rates = [.. rows[2].GetProperty("samples_ts").EnumerateArray().Select(v => v.GetDouble())];
+        Assert.All(times.Zip(rates), sample => Assert.Equal(24e9 / sample.First, sample.Second, sample.Second * 1e-9));
+
+        (code, output, error) = Run("bench", Write(), "-p", "0", "-n", "2", "--parallel", "3", "-t", "1", "-r", "1");
+        Assert.True(code == 0, error);
+        Assert.Equal("tg2 x3", Cells(output.TrimEnd().Split('\n')[2])[4]);
+    }
+
+    [Fact]
     public void MatricesAreConvertedFirstWhereAsked()
     {
         (int code, string output, string error) = Run("bench", Write(), "--type", "q4_0", "-p", "2", "-n", "0", "-t", "1", "-r", "1", "-o", "json");
@@ -106,6 +122,8 @@ public sealed class BenchVerbTests : IDisposable
     [InlineData(2, "unknown option '--n-promt'; did you mean '--n-prompt'?", "bench", "m", "--n-promt", "4")]
     [InlineData(2, "'MODEL' stands before 'train', which takes no model", "bench", "MODEL", "train")]
     [InlineData(2, "'4' stands before 'train', which takes no model", "bench", "-p", "4", "train")]
+    [InlineData(2, "--parallel takes whole numbers from 1, separated by commas, not '0'", "bench", "m", "-np", "0")]
+    [InlineData(1, "n_parallel: must lie from 1 to 512, not 513", "bench", "MODEL", "-p", "0", "-n", "1", "-np", "513")]
     [InlineData(2, "--type takes one of", "bench", "m", "--type", "q9")]
     [InlineData(1, "are 0 alone", "bench", "MODEL", "-p", "0", "-n", "0")]
     [InlineData(1, "--repetitions: must be at least 1", "bench", "MODEL", "-r", "0")]

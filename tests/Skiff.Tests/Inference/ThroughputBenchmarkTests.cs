@@ -10,11 +10,16 @@ public sealed class ThroughputBenchmarkTests
     [Fact]
     public void RowsHaveLlamaBenchsNamesAndOrder()
     {
-        IReadOnlyList<ThroughputTest> tests = ThroughputTest.Combine([512, 0], [0, 128], [0, 1024], [1, 2], 256);
+        IReadOnlyList<ThroughputTest> tests = ThroughputTest.Combine([512, 0], [0, 128], [0, 1024], [1, 2], 256, [1]);
         Assert.Equal(["pp512", "tg128", "pp512 @ d1024", "tg128 @ d1024"], tests.Take(4).Select(t => t.Name));
         Assert.Equal([1, 1, 1, 1, 2, 2, 2, 2], tests.Select(t => t.NThreads));
         Assert.All(tests, t => Assert.Equal(256, t.NBatch));
-        Assert.Empty(ThroughputTest.Combine([0], [0], [0, 7], [1], 1));
+        Assert.Empty(ThroughputTest.Combine([0], [0], [0, 7], [1], 1, [1, 8]));
+        // Sequences together are a matter of generation alone.
+        Assert.Equal(
+            ["pp5", "tg2", "tg2 x8", "tg3", "tg3 x8", "pp5 @ d7", "tg2 @ d7", "tg2 x8 @ d7", "tg3 @ d7", "tg3 x8 @ d7"],
+            ThroughputTest.Combine([5], [2, 3], [0, 7], [1], 1, [1, 8]).Select(t => t.Name));
+        Assert.Equal((16, 9), (new ThroughputTest(0, 2, 7, 1, 1, 8).Tokens, new ThroughputTest(0, 2, 7, 1, 1, 8).Positions));
     }
 
     [Fact]
@@ -39,20 +44,52 @@ public sealed class ThroughputBenchmarkTests
         using MachineBandwidth memory = new(4 << 20);
         using ThroughputBenchmark benchmark = new(Tiny(), memory, team => Recorder(calls, team));
         benchmark.Measure(new ThroughputTest(5, 0, 7, 1, 3), repetitions: 2, () => calls.Add("done"), TestContext.Current.CancellationToken);
-        string[] timed = ["append 3", "append 2", "choose", "done"];
-        string[] warmed = ["append 1", "rewind 7"];
+        string[] timed = ["append 0: 3", "append 0: 2", "choose", "done"];
+        string[] warmed = ["step 1", "rewind 7"];
         Assert.Equal(
-            ["threads 1", "begin 12", "append 3", "append 3", "append 1", .. warmed, .. timed, "rewind 7", .. warmed, .. timed, "rewind 7", .. warmed, .. timed],
+            ["threads 1", "begin 1 of 12", "append 0: 3", "append 0: 3", "append 0: 1", .. warmed, .. timed, "rewind 7", .. warmed, .. timed, "rewind 7", .. warmed, .. timed],
             calls);
 
         calls.Clear();
         benchmark.Measure(new ThroughputTest(0, 2, 0, 1, 3), repetitions: 1, null, TestContext.Current.CancellationToken);
-        string[] empty = ["begin 2", "append 1", "begin 2", "append 1", "append 1"];
+        string[] empty = ["begin 1 of 2", "step 1", "begin 1 of 2", "step 1", "step 1"];
         Assert.Equal([.. empty, .. empty], calls);
 
         calls.Clear();
         benchmark.Measure(new ThroughputTest(0, 1, 0, 2, 3), repetitions: 1, null, TestContext.Current.CancellationToken);
         Assert.Equal("threads 2", calls[0]);
+    }
+
+    [Fact]
+    public void SequencesThatGenerateTogetherHaveADepthEach()
+    {
+        List<string> calls = [];
+        using MachineBandwidth memory = new(4 << 20);
+        using ThroughputBenchmark benchmark = new(Tiny(), memory, team => Recorder(calls, team));
+        benchmark.Measure(new ThroughputTest(0, 2, 5, 1, 4, 3), repetitions: 1, null, TestContext.Current.CancellationToken);
+        string[] deep = ["append 0: 4", "append 0: 1", "append 1: 4", "append 1: 1", "append 2: 4", "append 2: 1"], timed = ["step 3", "rewind 5", "step 3", "step 3"];
+        Assert.Equal(["threads 1", "begin 3 of 7", .. deep, .. timed, "rewind 5", .. timed], calls);
+    }
+
+    // What is timed is what the engine computes for each sequence alone.
+    [Fact]
+    public void AStepGoesOnWithEverySequence()
+    {
+        Model model = Tiny();
+        using ThreadTeam team = new(2);
+        BenchmarkDriver together = BenchmarkDriver.Of(model, team), alone = BenchmarkDriver.Of(model, team);
+        together.Begin(3, 8);
+        for (int number = 0; number < 3; number++)
+            together.Append(number, new[] { 5 + number, 6, 7 });
+        together.Step(new[] { 30, 20, 10 });
+        together.Step(new[] { 31, 21, 11 });
+        alone.Begin(1, 8);
+        alone.Append(0, new[] { 5, 6, 7, 30, 31 });
+        Assert.Equal(alone.Choose(), together.Choose());
+        together.Append(2, new[] { 9 });
+        alone.Begin(1, 8);
+        alone.Append(0, new[] { 7, 6, 7, 10, 11, 9 });
+        Assert.Equal(alone.Choose(), together.Choose());
     }
 
     [Fact]
@@ -62,7 +99,7 @@ public sealed class ThroughputBenchmarkTests
         using MachineBandwidth memory = new(4 << 20);
         using ThroughputBenchmark benchmark = new(Tiny(), memory, team => Recorder(calls, team) with { Rewind = null });
         benchmark.Measure(new ThroughputTest(0, 1, 2, 1, 8), repetitions: 1, null, TestContext.Current.CancellationToken);
-        Assert.Equal(["threads 1", "begin 3", "append 2", "append 1", "begin 3", "append 2", "append 1"], calls);
+        Assert.Equal(["threads 1", "begin 1 of 3", "append 0: 2", "step 1", "begin 1 of 3", "append 0: 2", "step 1"], calls);
     }
 
     [Fact]
@@ -82,12 +119,16 @@ public sealed class ThroughputBenchmarkTests
     [InlineData(1, 0, 0, 0, 8, "n_threads")]
     [InlineData(1, 0, 0, 1025, 8, "n_threads")]
     [InlineData(1, 0, 0, 1, 0, "n_batch")]
-    public void WhatCannotBeMeasuredIsRefused(int prompt, int generation, int depth, int threads, int batch, string problem)
+    [InlineData(0, 1, 0, 1, 8, "n_parallel: must lie from 1 to 512, not 0", 0)]
+    [InlineData(0, 1, 0, 1, 8, "n_parallel: must lie from 1 to 512, not 513", 513)]
+    [InlineData(1, 0, 0, 1, 8, "n_parallel: prompts are timed one by one", 2)]
+    [InlineData(0, 3, 62, 1, 8, "tg3 x9 @ d62: 65 positions", 9)]
+    public void WhatCannotBeMeasuredIsRefused(int prompt, int generation, int depth, int threads, int batch, string problem, int parallel = 1)
     {
         using MachineBandwidth memory = new(4 << 20);
         using ThroughputBenchmark benchmark = new(Tiny(), memory);
         InvalidInputException refusal = Assert.Throws<InvalidInputException>(() =>
-            benchmark.Measure(new ThroughputTest(prompt, generation, depth, threads, batch), 1, null, TestContext.Current.CancellationToken));
+            benchmark.Measure(new ThroughputTest(prompt, generation, depth, threads, batch, parallel), 1, null, TestContext.Current.CancellationToken));
         Assert.Contains(problem, refusal.Message);
     }
 
@@ -114,6 +155,9 @@ public sealed class ThroughputBenchmarkTests
         // Three tokens behind ten read 11, 12 and 13 positions.
         Assert.Equal(3 * work.BytesPerToken + 36 * driver.KvBytesPerToken, benchmark.Bytes(new ThroughputTest(0, 3, 10, 1, 1), driver));
         Assert.Equal(3 * (work.OperationsPerToken + work.HeadOperations), benchmark.Operations(new ThroughputTest(0, 3, 10, 1, 1)));
+        // Four sequences read the weights together, and each its own cache; every token is computed.
+        Assert.Equal(3 * work.BytesPerToken + 4 * 36 * driver.KvBytesPerToken, benchmark.Bytes(new ThroughputTest(0, 3, 10, 1, 1, 4), driver));
+        Assert.Equal(12 * (work.OperationsPerToken + work.HeadOperations), benchmark.Operations(new ThroughputTest(0, 3, 10, 1, 1, 4)));
         Assert.Equal(9 * work.OperationsPerToken + work.HeadOperations, benchmark.Operations(new ThroughputTest(9, 0, 10, 1, 1)));
     }
 
@@ -170,8 +214,9 @@ public sealed class ThroughputBenchmarkTests
         calls.Add($"threads {team.Threads}");
         return new BenchmarkDriver
         {
-            Begin = length => calls.Add($"begin {length}"),
-            Append = tokens => calls.Add($"append {tokens.Length}"),
+            Begin = (count, length) => calls.Add($"begin {count} of {length}"),
+            Append = (number, tokens) => calls.Add($"append {number}: {tokens.Length}"),
+            Step = tokens => calls.Add($"step {tokens.Length}"),
             Choose = () =>
             {
                 calls.Add("choose");
