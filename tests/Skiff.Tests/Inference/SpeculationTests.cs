@@ -82,7 +82,7 @@ public sealed class SpeculationTests
                 generator.Generate(prompt, New(), options, stop: TestContext.Current.CancellationToken), generator.Generate(prompt, New(), options, speculation, TestContext.Current.CancellationToken));
         }
 
-       
+
         // A recurrent one of random weights is never sure.
         Assert.Equal(family == "llama", speculation.Drafted > 60);
     }
