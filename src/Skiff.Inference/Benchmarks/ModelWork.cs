@@ -23,8 +23,9 @@ internal sealed class ModelWork
             read += bytes * share;
             if (lookup || parameter.Kind != "weight" || parameter.Shape.Length < 2)
                 continue;
-            bool last = parameter.Module is "embedding" or "head" or "output_projection";
-            (last ? ref head : ref operations) += 2.0 * parameter.Count * share * Uses(parameter);
+            int atEnd = UsesAtEnd(parameter);
+            head += 2.0 * parameter.Count * share * atEnd;
+            operations += 2.0 * parameter.Count * share * (Uses(parameter) - atEnd);
         }
 
         (BytesPerToken, OperationsPerToken, HeadOperations) = (read, operations, head);
@@ -36,10 +37,10 @@ internal sealed class ModelWork
     /// <summary>Bytes of weights that a token generated alone reads: rows of tables that are only looked up, and experts it does not visit, left out.</summary>
     public double BytesPerToken { get; }
 
-    /// <summary>Two for each weight of a matrix that every token meets, blocks that share weights counted each; the head left out.</summary>
+    /// <summary>Two for each weight of a matrix that every token meets, blocks that share weights counted each; what <see cref="HeadOperations"/> counts left out.</summary>
     public double OperationsPerToken { get; }
 
-    /// <summary>Two for each weight of the head, which only tokens with logits meet.</summary>
+    /// <summary>Two for each weight of the head, and of the last block but keys and values: only tokens with logits meet them.</summary>
     public double HeadOperations { get; }
 
     /// <summary>Cached positions that a token at <paramref name="position"/> reads, itself included: less than all behind sliding windows, on average over the blocks.</summary>
@@ -53,6 +54,19 @@ internal sealed class ModelWork
         }
 
         return all > 0 ? values / all : 0;
+    }
+
+    private int UsesAtEnd(Parameter parameter)
+    {
+        LayerConfig last = _config.Layers[^1];
+        return parameter.Module switch
+        {
+            "embedding" or "head" or "output_projection" => 1,
+            "gate" or "up" or "down" when _config.SharedFeedForward && last.Kind == LayerKind.Attention => 1,
+            "query" or "query_a" or "query_b" or "output" or "gate" or "up" or "down" or "router" or "experts.gate" or "experts.up" or "experts.down"
+                when parameter.Layer == last.Weights && last.Kind == LayerKind.Attention => 1,
+            _ => 0,
+        };
     }
 
     private int Uses(Parameter parameter) => parameter.Layer < 0 ? 1

@@ -140,11 +140,12 @@ public sealed class ThroughputBenchmarkTests
         Model model = Tiny(("tie_word_embeddings", tied));
         ModelWork work = new(model);
         // 2 blocks of query 32x32, key and value 16x32, output 32x32, gate and up 48x32, down 32x48, in single precision; norms of 32.
-        const int block = 32 * 32 + 2 * 16 * 32 + 32 * 32 + 3 * 48 * 32, norms = 5 * 32, table = 64 * 32;
+        const int keys = 2 * 16 * 32, block = 32 * 32 + keys + 32 * 32 + 3 * 48 * 32, norms = 5 * 32, table = 64 * 32;
         Assert.Equal(4L * (2 * block + norms + (tied ? table : 2 * table)), work.ModelSize);
         Assert.Equal(4.0 * (2 * block + norms + table + (tied ? 0 : 32)), work.BytesPerToken);
-        Assert.Equal(2.0 * 2 * block, work.OperationsPerToken);
-        Assert.Equal(2.0 * table, work.HeadOperations);
+        // Of the last block, tokens without logits meet keys and values alone.
+        Assert.Equal(2.0 * (block + keys), work.OperationsPerToken);
+        Assert.Equal(2.0 * (table + block - keys), work.HeadOperations);
         Assert.Equal(11, work.CachedPositions(10));
 
         using MachineBandwidth memory = new(4 << 20);
@@ -167,7 +168,7 @@ public sealed class ThroughputBenchmarkTests
         Model mixtral = Random("""{"model_type": "mixtral", "num_local_experts": 4, "num_experts_per_tok": 1, "sliding_window": null}""");
         ModelWork experts = new(mixtral);
         const int attention = 32 * 32 + 2 * 16 * 32 + 32 * 32, expert = 3 * 48 * 32, router = 4 * 32;
-        Assert.Equal(2.0 * 2 * (attention + expert + router), experts.OperationsPerToken);
+        Assert.Equal(2.0 * (attention + expert + router + 2 * 16 * 32), experts.OperationsPerToken);
         Assert.Equal(experts.ModelSize - 4.0 * 2 * 3 * expert - 4 * 63 * 32, experts.BytesPerToken);
 
         ModelWork window = new(Random("""{"model_type": "mistral", "sliding_window": 8}"""));

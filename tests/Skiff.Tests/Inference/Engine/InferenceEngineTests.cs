@@ -50,6 +50,38 @@ public sealed class InferenceEngineTests
     }
 
     [Theory]
+    [MemberData(nameof(Families))]
+    public void RowsHaveTheSameBitsWhicheverAreWanted(string name)
+    {
+        Model model = GoldenModel.Read(name).Open();
+        int length = Math.Min(40, model.Config.MaxPositionEmbeddings), vocabulary = model.Config.VocabSize;
+        Random random = new(11);
+        int[][] tokens = [.. Enumerable.Range(0, 3).Select(_ => Enumerable.Range(0, length).Select(_ => random.Next(vocabulary)).ToArray())];
+        using InferenceEngine engine = new(model);
+        float[][] all = [.. tokens.Select(t => EngineRun.Alone(engine, t, length, () => int.MaxValue))];
+        InferenceSequence[] sequences = [.. tokens.Select(_ => engine.CreateSequence(length))];
+        while (sequences.Any(sequence => sequence.Position < length))
+        {
+            List<SequenceTokens> batch = [];
+            List<float> expected = [];
+            foreach (int i in Enumerable.Range(0, sequences.Length).Where(i => sequences[i].Position < length).OrderBy(_ => random.Next()))
+            {
+                int start = sequences[i].Position, count = random.Next(1, Math.Min(9, length - start + 1));
+                SequenceTokens entry = new(sequences[i], tokens[i].AsMemory(start, count), (WantedLogits)random.Next(3));
+                batch.Add(entry);
+                expected.AddRange(all[i].AsSpan((start + count - entry.LogitRows) * vocabulary, entry.LogitRows * vocabulary));
+            }
+
+            float[] logits = new float[expected.Count];
+            engine.Forward([.. batch], logits);
+            Assert.Equal(expected, logits);
+        }
+
+        foreach (InferenceSequence sequence in sequences)
+            sequence.Dispose();
+    }
+
+    [Theory]
     [InlineData("llama")]
     [InlineData("gemma2")]
     [InlineData("mixtral")]
