@@ -35,7 +35,8 @@ internal static class ScoreVerb
             ],
         };
         verb.Arguments.Add(model);
-        foreach (Option option in new Option[] { jsonl, json, logits, tokenizer })
+        CacheFlags cache = new();
+        foreach (Option option in (Option[])[jsonl, json, logits, tokenizer, .. cache.All])
             verb.Options.Add(option);
         verb.Validators.Add(result =>
         {
@@ -48,7 +49,7 @@ internal static class ScoreVerb
             string path = parse.GetValue(jsonl)!;
             long total = JsonLines.Count(path);
             using JsonLines lines = JsonLines.Open(path);
-            using InferenceEngine engine = new(opened);
+            using InferenceEngine engine = new(opened, cache.Read(parse));
             Scorer scorer = new(engine, opened.HasTokenizer ? opened.Tokenizer : null);
             TextWriter output = parse.InvocationConfiguration.Output;
             using Progress progress = new(parse.InvocationConfiguration.Error, "scoring", "texts", total);

@@ -39,6 +39,34 @@ public sealed unsafe class CacheRowsTests
         }
     }
 
+    // Of rows as keys are: alike in size, or a few far larger than the rest. Measured by the length of the error, as products see it.
+    [Theory]
+    [InlineData(1, 4)]
+    [InlineData(30, 1.5)]
+    [InlineData(1000, 1.5)]
+    public void SixteenBitsErrLessThanHalfPrecision(float outlier, double atLeast)
+    {
+        Random random = new(1);
+        KeyValueShape shape = new(1, 64, 64, TensorType.I16);
+        byte[] page = new byte[shape.PageBytes];
+        double own = 0, halves = 0;
+        for (int row = 0; row < 200; row++)
+        {
+            float[] values = [.. Enumerable.Range(0, 64).Select(_ => (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
+            values[5] *= outlier;
+            fixed (byte* tile = page)
+            fixed (float* data = values)
+                CacheRows.Write(TensorType.I16, new MatrixView(data, 1, 64), tile, row % 64, isKey: true);
+            for (int i = 0; i < 64; i++)
+            {
+                own += Math.Pow(Read(shape, page, row % 64, i, isKey: true) - values[i], 2);
+                halves += Math.Pow((double)(Half)values[i] - values[i], 2);
+            }
+        }
+
+        Assert.True(Math.Sqrt(halves / own) > atLeast, $"{Math.Sqrt(halves / own):0.00} times less");
+    }
+
     [Theory]
     [InlineData(TensorType.F32)]
     [InlineData(TensorType.I16)]
