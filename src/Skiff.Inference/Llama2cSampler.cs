@@ -71,7 +71,8 @@ public sealed class Llama2cSampler : ISampler
                 return i;
         }
 
-        return _probabilities.Length - 1;
+        // Rounding may leave a trace: it belongs to the last one that can be drawn at all.
+        return Array.FindLastIndex(_probabilities, p => p > 0);
     }
 
     private int FromNucleus(float coin)

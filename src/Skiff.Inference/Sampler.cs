@@ -94,6 +94,8 @@ public sealed class Sampler : ISampler
         logits.CopyTo(_logits);
         foreach ((int id, float bias) in _biases)
             _logits[id] += bias;
+        if (_biases.Length > 0 && !_logits.AsSpan().ContainsAnyExcept(float.NegativeInfinity))
+            throw new InvalidInputException("sampling", "logit-bias", "leaves no token that could be drawn");
         if (_seen.Length == 0)
             return;
         int window = _options.RepetitionWindow == 0 ? history.Length : Math.Min(_options.RepetitionWindow, history.Length);

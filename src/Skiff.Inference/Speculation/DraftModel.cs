@@ -41,7 +41,8 @@ public sealed class DraftModel : IDrafter
     /// <inheritdoc/>
     public int Draft(ReadOnlySpan<int> tokens, Span<int> drafted)
     {
-        if (drafted.Length == 0 || tokens.Length + drafted.Length > _engine.MaxPositions)
+        // A padded vocabulary of the other model may have ids that this one has not.
+        if (drafted.Length == 0 || tokens.Length + drafted.Length > _engine.MaxPositions || tokens.ContainsAnyExceptInRange(0, _engine.VocabularySize - 1))
             return 0;
         // The last token is read again where it was read already: its logits are gone.
         int common = Math.Min(CollectionsMarshal.AsSpan(_read).CommonPrefixLength(tokens), tokens.Length - 1);

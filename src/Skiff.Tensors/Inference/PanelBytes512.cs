@@ -105,7 +105,7 @@ internal static unsafe class PanelBytes512
                 }
             }
 
-            Vector512<float> scale = TScales.Scale(records, 0);
+            Vector512<float> scale = TScales.Scale(records, 0, TScales.Factor(records));
             records += TScales.Bytes;
             Add(sums, a0, b0, scale, factors);
             if (TRows.Value > 1)

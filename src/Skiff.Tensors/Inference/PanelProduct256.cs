@@ -24,7 +24,7 @@ internal static unsafe class PanelProduct256
             PanelProduct512.Ahead<TCodes>(codes, records);
             PanelProductPortable.Unpack<TCodes>(codes, unpacked);
             int inner = block % TScales.Blocks;
-            Vector512<float> scales = TScales.Scale(records, inner), minima = TScales.Minimum(records, inner);
+            Vector512<float> scales = TScales.Scale(records, inner, TScales.Factor(records)), minima = TScales.Minimum(records, inner, TScales.MinimumFactor(records));
             Vector512<short> firsts = TScales.First(records, inner), seconds = TScales.Second(records, inner), corrections = TScales.Correction(records, inner);
             for (int half = 0; half < 2; half++)
             {

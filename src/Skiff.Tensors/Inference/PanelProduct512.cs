@@ -38,7 +38,7 @@ internal static unsafe class PanelProduct512
             Vector512<byte> w0 = TCodes.Group(codes, 0), w1 = TCodes.Group(codes, 1), w2 = TCodes.Group(codes, 2), w3 = TCodes.Group(codes, 3);
             Vector512<byte> w4 = TCodes.Group(codes, 4), w5 = TCodes.Group(codes, 5), w6 = TCodes.Group(codes, 6), w7 = TCodes.Group(codes, 7);
             int inner = block % TScales.Blocks;
-            Vector512<float> scale = TScales.Scale(records, inner), minimum = TScales.Minimum(records, inner);
+            Vector512<float> scale = TScales.Scale(records, inner, TScales.Factor(records)), minimum = TScales.Minimum(records, inner, TScales.MinimumFactor(records));
             Vector512<short> first = TScales.First(records, inner), second = TScales.Second(records, inner), correction = TScales.Correction(records, inner);
             codes += 64 * TCodes.Bits;
             if (inner == TScales.Blocks - 1)

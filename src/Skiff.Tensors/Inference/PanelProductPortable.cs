@@ -23,8 +23,8 @@ internal static unsafe class PanelProductPortable
         {
             Unpack<TCodes>(codes, unpacked);
             int inner = block % TScales.Blocks;
-            TScales.Scale(records, inner).Store(scales);
-            TScales.Minimum(records, inner).Store(minima);
+            TScales.Scale(records, inner, TScales.Factor(records)).Store(scales);
+            TScales.Minimum(records, inner, TScales.MinimumFactor(records)).Store(minima);
             TScales.First(records, inner).Store(firsts);
             TScales.Second(records, inner).Store(seconds);
             TScales.Correction(records, inner).Store(corrections);

@@ -40,6 +40,7 @@ internal static unsafe class PanelRow512
         where TScales : struct, IPanelScales
     {
         Vector512<float> a = Vector512<float>.Zero, b = a, c = a, d = a;
+        Vector512<float> scaleA = a, scaleB = a, scaleC = a, scaleD = a, minimumA = a, minimumB = a, minimumC = a, minimumD = a;
         nint stride = (nint)panelBytes;
         byte* records = codes + (long)blocks * 64 * TCodes.Bits;
         for (int block = 0; block < blocks; block++, x += Activations.BlockBytes)
@@ -47,12 +48,23 @@ internal static unsafe class PanelRow512
             Vector512<sbyte> x0 = Four(x), x1 = Four(x + 4), x2 = Four(x + 8), x3 = Four(x + 12), x4 = Four(x + 16), x5 = Four(x + 20), x6 = Four(x + 24), x7 = Four(x + 28);
             float* factors = (float*)(x + BlockMath.Group);
             int inner = block % TScales.Blocks;
-            a = Block<TCodes, TScales>(codes, records, inner, a, x0, x1, x2, x3, x4, x5, x6, x7, factors);
+            if (inner == 0)
+            {
+                (scaleA, minimumA) = (TScales.Factor(records), TScales.MinimumFactor(records));
+                if (TPanels.Value > 1)
+                {
+                    (scaleB, minimumB) = (TScales.Factor(records + stride), TScales.MinimumFactor(records + stride));
+                    (scaleC, minimumC) = (TScales.Factor(records + 2 * stride), TScales.MinimumFactor(records + 2 * stride));
+                    (scaleD, minimumD) = (TScales.Factor(records + 3 * stride), TScales.MinimumFactor(records + 3 * stride));
+                }
+            }
+
+            a = Block<TCodes, TScales>(codes, records, inner, a, x0, x1, x2, x3, x4, x5, x6, x7, factors, scaleA, minimumA);
             if (TPanels.Value > 1)
             {
-                b = Block<TCodes, TScales>(codes + stride, records + stride, inner, b, x0, x1, x2, x3, x4, x5, x6, x7, factors);
-                c = Block<TCodes, TScales>(codes + 2 * stride, records + 2 * stride, inner, c, x0, x1, x2, x3, x4, x5, x6, x7, factors);
-                d = Block<TCodes, TScales>(codes + 3 * stride, records + 3 * stride, inner, d, x0, x1, x2, x3, x4, x5, x6, x7, factors);
+                b = Block<TCodes, TScales>(codes + stride, records + stride, inner, b, x0, x1, x2, x3, x4, x5, x6, x7, factors, scaleB, minimumB);
+                c = Block<TCodes, TScales>(codes + 2 * stride, records + 2 * stride, inner, c, x0, x1, x2, x3, x4, x5, x6, x7, factors, scaleC, minimumC);
+                d = Block<TCodes, TScales>(codes + 3 * stride, records + 3 * stride, inner, d, x0, x1, x2, x3, x4, x5, x6, x7, factors, scaleD, minimumD);
             }
 
             codes += 64 * TCodes.Bits;
@@ -72,7 +84,7 @@ internal static unsafe class PanelRow512
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Block<TCodes, TScales>(
         byte* codes, byte* records, int inner, Vector512<float> sum, Vector512<sbyte> x0, Vector512<sbyte> x1, Vector512<sbyte> x2, Vector512<sbyte> x3,
-        Vector512<sbyte> x4, Vector512<sbyte> x5, Vector512<sbyte> x6, Vector512<sbyte> x7, float* factors)
+        Vector512<sbyte> x4, Vector512<sbyte> x5, Vector512<sbyte> x6, Vector512<sbyte> x7, float* factors, Vector512<float> scale, Vector512<float> minimum)
         where TCodes : struct, IPanelCodes
         where TScales : struct, IPanelScales
     {
@@ -82,7 +94,7 @@ internal static unsafe class PanelRow512
         Vector512<short> p4 = Avx512BW.MultiplyAddAdjacent(Group<TCodes>(codes, 4), x4), p5 = Avx512BW.MultiplyAddAdjacent(Group<TCodes>(codes, 5), x5);
         Vector512<short> p6 = Avx512BW.MultiplyAddAdjacent(Group<TCodes>(codes, 6), x6), p7 = Avx512BW.MultiplyAddAdjacent(Group<TCodes>(codes, 7), x7);
         return PanelProduct512.Add<TCodes, TScales>(
-            p0, p1, p2, p3, p4, p5, p6, p7, TScales.Scale(records, inner), TScales.Minimum(records, inner), TScales.First(records, inner),
+            p0, p1, p2, p3, p4, p5, p6, p7, TScales.Scale(records, inner, scale), TScales.Minimum(records, inner, minimum), TScales.First(records, inner),
             TScales.Second(records, inner), TScales.Correction(records, inner), factors, 1, sum);
     }
 

@@ -23,9 +23,15 @@ internal unsafe interface IPanelScales
     /// <summary>Whether the halves of a block have whole-number scales of their own, and with them a correction for the codes' offset.</summary>
     static abstract bool HasHalves { get; }
 
-    static abstract Vector512<float> Scale(byte* record, int block);
+    /// <summary>What the scales of all blocks of a record have in common.</summary>
+    static abstract Vector512<float> Factor(byte* record);
 
-    static abstract Vector512<float> Minimum(byte* record, int block);
+    /// <summary>The same of the minima.</summary>
+    static abstract Vector512<float> MinimumFactor(byte* record);
+
+    static abstract Vector512<float> Scale(byte* record, int block, Vector512<float> factor);
+
+    static abstract Vector512<float> Minimum(byte* record, int block, Vector512<float> factor);
 
     static abstract Vector512<short> First(byte* record, int block);
 
@@ -46,9 +52,13 @@ internal readonly unsafe struct PlainScales : IPanelScales
     public static bool HasHalves => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Scale(byte* record, int block) => Sixteen.Halves(record);
+    public static Vector512<float> Factor(byte* record) => Sixteen.Halves(record);
 
-    public static Vector512<float> Minimum(byte* record, int block) => default;
+    public static Vector512<float> Scale(byte* record, int block, Vector512<float> factor) => factor;
+
+    public static Vector512<float> MinimumFactor(byte* record) => default;
+
+    public static Vector512<float> Minimum(byte* record, int block, Vector512<float> factor) => default;
 
     public static Vector512<short> First(byte* record, int block) => default;
 
@@ -70,10 +80,14 @@ internal readonly unsafe struct OffsetScales<TOffset> : IPanelScales
     public static bool HasHalves => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Scale(byte* record, int block) => Sixteen.Halves(record);
+    public static Vector512<float> Factor(byte* record) => Sixteen.Halves(record);
+
+    public static Vector512<float> Scale(byte* record, int block, Vector512<float> factor) => factor;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Minimum(byte* record, int block) => Sixteen.Halves(record) * Vector512.Create(-(float)TOffset.Value);
+    public static Vector512<float> MinimumFactor(byte* record) => Sixteen.Halves(record) * Vector512.Create(-(float)TOffset.Value);
+
+    public static Vector512<float> Minimum(byte* record, int block, Vector512<float> factor) => factor;
 
     public static Vector512<short> First(byte* record, int block) => default;
 
@@ -94,10 +108,14 @@ internal readonly unsafe struct MinimumScales : IPanelScales
     public static bool HasHalves => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Scale(byte* record, int block) => Sixteen.Halves(record);
+    public static Vector512<float> Factor(byte* record) => Sixteen.Halves(record);
+
+    public static Vector512<float> Scale(byte* record, int block, Vector512<float> factor) => factor;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Minimum(byte* record, int block) => Sixteen.Halves(record + 32);
+    public static Vector512<float> MinimumFactor(byte* record) => Sixteen.Halves(record + 32);
+
+    public static Vector512<float> Minimum(byte* record, int block, Vector512<float> factor) => factor;
 
     public static Vector512<short> First(byte* record, int block) => default;
 
@@ -107,31 +125,32 @@ internal readonly unsafe struct MinimumScales : IPanelScales
 }
 
 /// <summary>
-/// Q4_K and Q5_K: half-precision scales d and e, then for each of eight blocks 16 bytes with a 6-bit scale and above it the lower two
-/// bits of the minimum, and 8 bytes with the upper four bits of the minima of outputs 0 to 7 and above them of 8 to 15.
+/// Q4_K and Q5_K: half-precision scales d and e, then for each of eight blocks 16 bytes with its scales and 16 with its minima. The file packs
+/// these into 6 bits; a byte each makes a panel 3% larger and takes a third of the steps.
 /// </summary>
 internal readonly unsafe struct SuperScales : IPanelScales
 {
     public static int Blocks => 8;
 
-    public static int Bytes => 256;
+    public static int Bytes => 320;
 
     public static bool HasMinimum => true;
 
     public static bool HasHalves => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Scale(byte* record, int block) =>
-        Vector512.ConvertToSingle(Sixteen.Widen(Vector128.Load(record + 64 + 24 * block) & Vector128.Create((byte)63))) * Sixteen.Halves(record);
+    public static Vector512<float> Factor(byte* record) => Sixteen.Halves(record);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Minimum(byte* record, int block)
-    {
-        ulong upper = *(ulong*)(record + 64 + 24 * block + 16);
-        Vector128<byte> high = Vector128.Create(upper << 2, upper >> 2).AsByte() & Vector128.Create((byte)60);
-        Vector128<byte> minimum = (Vector128.Load(record + 64 + 24 * block) >> 6) | high;
-        return -(Vector512.ConvertToSingle(Sixteen.Widen(minimum)) * Sixteen.Halves(record + 32));
-    }
+    public static Vector512<float> MinimumFactor(byte* record) => -Sixteen.Halves(record + 32);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Scale(byte* record, int block, Vector512<float> factor) =>
+        Vector512.ConvertToSingle(Sixteen.Widen(Vector128.Load(record + 64 + 32 * block))) * factor;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Minimum(byte* record, int block, Vector512<float> factor) =>
+        Vector512.ConvertToSingle(Sixteen.Widen(Vector128.Load(record + 80 + 32 * block))) * factor;
 
     public static Vector512<short> First(byte* record, int block) => default;
 
@@ -154,9 +173,13 @@ internal readonly unsafe struct SixteenthScales : IPanelScales
     public static bool HasHalves => true;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> Scale(byte* record, int block) => Sixteen.Halves(record);
+    public static Vector512<float> Factor(byte* record) => Sixteen.Halves(record);
 
-    public static Vector512<float> Minimum(byte* record, int block) => default;
+    public static Vector512<float> Scale(byte* record, int block, Vector512<float> factor) => factor;
+
+    public static Vector512<float> MinimumFactor(byte* record) => default;
+
+    public static Vector512<float> Minimum(byte* record, int block, Vector512<float> factor) => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<short> First(byte* record, int block) => Twice(record + 32 + 32 * block);

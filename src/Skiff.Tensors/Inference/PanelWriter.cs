@@ -60,10 +60,8 @@ internal static unsafe class PanelWriter
                 for (int g = 0; g < 8; g++)
                 {
                     (int scale, int minimum) = KBlocks.Unpack(packed, g);
-                    byte* target = record + 64 + 24 * g;
-                    target[output] = (byte)(scale | minimum << 6);
-                    byte* upper = target + 16 + output % 8;
-                    *upper = (byte)(output < 8 ? (*upper & 0xF0) | minimum >> 2 : (*upper & 15) | minimum >> 2 << 4);
+                    record[64 + 32 * g + output] = (byte)scale;
+                    record[80 + 32 * g + output] = (byte)minimum;
                 }
 
                 return PutHalf(block, record, output) & PutHalf(block + 2, record + 32, output);

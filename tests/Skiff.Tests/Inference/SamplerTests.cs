@@ -137,6 +137,7 @@ public sealed class SamplerTests
         Assert.Equal(0, Best(new() { FrequencyPenalty = 0.3f, RepetitionWindow = 1 }, 0, 0));
         Assert.Equal(1, Best(new() { LogitBias = new Dictionary<int, float> { [1] = 3.5f } }));
         Assert.Equal(2, Best(new() { LogitBias = new Dictionary<int, float> { [0] = float.NegativeInfinity } }));
+        Assert.Equal("logit-bias", Assert.Throws<InvalidInputException>(() => Best(new() { LogitBias = Enumerable.Range(0, 4).ToDictionary(id => id, _ => float.NegativeInfinity) })).Field);
         // 2 + 2, then halved for having occurred, then less 0.6.
         Assert.Equal(2, Best(new() { LogitBias = new Dictionary<int, float> { [0] = 2 }, RepetitionPenalty = 2, PresencePenalty = 0.6f }, 0));
         Assert.Equal([2f, -1f, 1.5f, 0.9f], logits);
