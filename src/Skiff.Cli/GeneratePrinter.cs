@@ -21,8 +21,6 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
 
     public required string Prompt { get; init; }
 
-    public required int PromptTokens { get; init; }
-
     public required IReadOnlyList<int> PromptIds { get; init; }
 
     /// <summary>Tokens of the prompt but the first, filled as they are read; null where nobody asks.</summary>
@@ -43,7 +41,7 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
         output.Flush();
         GeneratedToken last = _tokens[^1];
         error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"skiff: {_tokens.Count} tokens, {TokensPerSecond:0.0} tokens/s after the first; prompt of {PromptTokens} in {_first - _loaded:0.000} s; loaded in {_loaded:0.000} s; ended at {Name(last.Finish)}; seed {Seed}{Guesses}"));
+            $"skiff: {_tokens.Count} tokens, {TokensPerSecond:0.0} tokens/s after the first; prompt of {PromptIds.Count} in {_first - _loaded:0.000} s; loaded in {_loaded:0.000} s; ended at {Name(last.Finish)}; seed {Seed}{Guesses}"));
     }
 
     /// <summary>Prompt, text and a line end, as run.c prints them.</summary>
@@ -98,7 +96,7 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
             }
 
             json.WriteString("finish", Name(_tokens[^1].Finish));
-            json.WriteNumber("prompt_tokens", PromptTokens);
+            json.WriteNumber("prompt_tokens", PromptIds.Count);
             json.WriteNumber("tokens", _tokens.Count);
             json.WriteNumber("seed", Seed);
             json.Figure("load_seconds", _loaded);

@@ -68,7 +68,6 @@ internal static class GenerateVerb
             Prompt = prompt,
             PromptIds = ids,
             PromptProbabilities = parse.GetValue(flags.PromptLogprobs) ? promptTokens : null,
-            PromptTokens = ids.Length,
             Seed = seed,
             Speculation = speculation,
         };

@@ -41,7 +41,7 @@ internal sealed class EngineLatentAttention
         MatrixView compressed = pass.Take(_queryA.Outputs), query = pass.Take(_queryB.Outputs), attended = pass.Take(heads * v);
         pass.Activations.Set(x, pass.Team);
         _queryA.Apply(pass, compressed);
-        Remember(pass, x);
+        WriteKeys(pass);
         _queryNorm.Apply(pass, compressed, compressed);
         pass.Activations.Set(compressed, pass.Team);
         _queryB.Apply(pass, query);
@@ -54,10 +54,16 @@ internal sealed class EngineLatentAttention
     /// <summary>Keys and values of x [N, D] join the caches, and nothing else is computed.</summary>
     public void Remember(EnginePass pass, MatrixView x)
     {
+        pass.Activations.Set(x, pass.Team);
+        WriteKeys(pass);
+    }
+
+    // Of the pass's activations.
+    private void WriteKeys(EnginePass pass)
+    {
         int heads = _layer.Heads, n = _latent.QkNopeHeadDim, r = _latent.QkRopeHeadDim, v = _latent.VHeadDim, rank = _latent.KvLoraRank;
         MatrixView joint = pass.Take(_keyValueA.Outputs), expanded = pass.Take(_keyValueB.Outputs), keys = pass.Take(heads * (n + r));
         MatrixView latent = joint.Block(0, pass.Rows, 0, rank), shared = joint.Block(0, pass.Rows, rank, r);
-        pass.Activations.Set(x, pass.Team);
         _keyValueA.Apply(pass, joint);
         _keyValueNorm.Apply(pass, latent, latent);
         pass.Activations.Set(latent, pass.Team);

@@ -76,9 +76,10 @@ internal sealed class ScheduledRequest(int[] prompt, Continuation continuation, 
     /// <summary>Hands its sequence over, with the tokens that it holds.</summary>
     public (InferenceSequence Sequence, int[] Tokens) TakeSequence()
     {
-        InferenceSequence sequence = Sequence!;
-        Sequence = null;
-        return (sequence, continuation.Tokens[..sequence.Position].ToArray());
+        // A fork holds what was written, not the room that was reserved for more.
+        InferenceSequence written = Sequence!.Fork();
+        Dispose();
+        return (written, continuation.Tokens[..written.Position].ToArray());
     }
 
     /// <summary>The beginning of its prompt that another request's sequence may stand for: none where the logits of all are wanted.</summary>

@@ -39,13 +39,10 @@ internal static unsafe class AttentionScores
             row[c] += slope * (positions[c] - i);
     }
 
-    /// <summary>The greatest of scale row[c] in an interval, at least <paramref name="least"/>; with factors, row[c] is multiplied by its own first.</summary>
+    /// <summary>The greatest of scale row[c] in an interval, at least <paramref name="least"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static float Max(float* row, int start, int end, float scale, float least, float* factors = null)
+    public static float Max(float* row, int start, int end, float scale, float least)
     {
-        // Outside the interval nothing counts.
-        for (int c = start & ~15; c < end && factors != null; c += 16)
-            (Vector512.Load(row + c) * Vector512.Load(factors + c)).Store(row + c);
         Vector512<float> most = Vector512.Create(least), factor = Vector512.Create(scale);
         for (int c = start & ~15; c < end; c += 16)
         {

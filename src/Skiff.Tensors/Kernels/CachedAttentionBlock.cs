@@ -127,16 +127,13 @@ internal static unsafe class CachedAttentionBlock
         }
 
         float slope = plan->Slopes is null ? 0 : plan->Slopes[head];
+        if (keyScales is not null)
+            AttentionScores.Multiply(scores, low, high, keyScales);
         if (plan->Settings.SoftCap > 0 || slope != 0)
-        {
-            if (keyScales is not null)
-                AttentionScores.Multiply(scores, low, high, keyScales);
-            keyScales = null;
             AttentionScores.Transform(scores, low, high, 1, plan->Settings.SoftCap, slope, positions, position, tanh);
-        }
 
         // A whole number: tiles are then joined by powers of two, which lose nothing.
-        float most = MathF.Ceiling(AttentionScores.Max(scores, low, high, AttentionScores.Log2E, float.MinValue, keyScales));
+        float most = MathF.Ceiling(AttentionScores.Max(scores, low, high, AttentionScores.Log2E, float.MinValue));
         return (most, AttentionScores.Powers(scores, low, high, AttentionScores.Log2E, most, from, to, valueScales));
     }
 

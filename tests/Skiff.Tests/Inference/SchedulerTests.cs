@@ -144,6 +144,10 @@ public sealed class SchedulerTests
         Assert.Equal(expected, await All(Submit(scheduler, question, new Hooked(() => { }), Endless with { MaxTokens = 10 })));
         Assert.Equal(prompt.Length + 9 + (family == "llama" ? prompt.Length : 0), scheduler.Statistics.SharedTokens);
         Assert.True(engine.CacheBlocks > 0);
+        // Room that was reserved for a longer answer is not kept with what was written.
+        long kept = engine.CacheBytes;
+        await All(Submit(scheduler, question, new Hooked(() => { }, 9), Endless with { MaxTokens = 150, EndIds = [9] }));
+        Assert.True(engine.CacheBytes <= kept);
         scheduler.Dispose();
         Assert.Equal(0, engine.CacheBlocks);
     }
