@@ -1,9 +1,8 @@
 namespace Skiff.Tensors;
 
 /// <summary>
-/// A <see cref="VisibilityRule"/> applied to one row of T positions. Whatever the rule, a position sees two intervals: near
-/// positions up to itself, and a stretch of the list of far positions (sinks and anchors) that lie before those. A kernel
-/// that goes through the intervals of its rows meets no hidden block. Reusable from step to step without allocation.
+/// A <see cref="VisibilityRule"/> applied to one row of T positions, for kernels: one that goes through the two intervals of its rows (see
+/// <see cref="VisibilityWalk"/>) meets no hidden block. Reusable from step to step without allocation.
 /// </summary>
 public sealed unsafe class Visibility
 {
@@ -11,6 +10,8 @@ public sealed unsafe class Visibility
     private readonly NativeBuffer _memory;
     private readonly int _capacity;
     private readonly int* _nearStart, _farStart, _farEnd, _far;
+    private VisibilityWalk? _walk;
+    private VisibilityRule? _rule;
 
     /// <summary>Room for rows of up to <paramref name="capacity"/> positions; at first, causal over all of them.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Less than one position.</exception>
@@ -40,42 +41,29 @@ public sealed unsafe class Visibility
     /// <param name="rule">What is seen.</param>
     /// <param name="time">T, at most the capacity.</param>
     /// <param name="documents">[T] numbers that change where a document begins, or empty for one document.</param>
-    /// <param name="anchors">[T] true for the last position of a segment; empty unless the rule has segments.</param>
+    /// <param name="anchors">[T] true for the last position of a segment; empty unless the rule has anchors.</param>
     /// <exception cref="ArgumentException">Lengths do not match, or the rule contradicts itself.</exception>
     public void Set(VisibilityRule rule, int time, ReadOnlySpan<int> documents = default, ReadOnlySpan<bool> anchors = default)
     {
         ArgumentNullException.ThrowIfNull(rule);
-        rule.Check();
         if (time < 1 || time > _capacity)
             throw new ArgumentOutOfRangeException(nameof(time), $"{time} positions where there is room for {_capacity}");
         if (documents.Length != 0 && documents.Length != time)
             throw new ArgumentException($"{documents.Length} document numbers for {time} positions", nameof(documents));
-        if (anchors.Length != (rule.Segments ? time : 0))
-            throw new ArgumentException($"{anchors.Length} anchor marks for {time} positions of a rule {(rule.Segments ? "with" : "without")} segments", nameof(anchors));
+        if (anchors.Length != (rule.HasAnchors ? time : 0))
+            throw new ArgumentException($"{anchors.Length} anchor marks for {time} positions of a rule {(rule.HasAnchors ? "with" : "without")} anchors", nameof(anchors));
+        if (_walk is null || _rule != rule)
+            (_walk, _rule) = (new VisibilityWalk(rule), rule);
+        _walk.Reset();
         Time = time;
-        bool keepsFar = rule.Segments || rule.Window > 0;
-        int document = 0, segment = 0, count = 0, farOfDocument = 0, sinks = 0, before = 0;
+        int count = 0;
         for (int i = 0; i < time; i++)
         {
-            if (documents.Length > 0 && i > 0 && documents[i] != documents[i - 1])
-                (document, segment, farOfDocument, sinks, before) = (i, i, count, 0, count);
-            bool anchor = rule.Segments && anchors[i], sink = i - document < rule.Sinks;
-            long near = rule.Segments ? Math.Min(segment, (long)i - rule.LastVisible + 1) : rule.Window > 0 ? (long)i - rule.Window + 1 : document;
-            _nearStart[i] = (int)Math.Max(document, near);
-            if (keepsFar && (anchor || sink))
-            {
-                _far[count++] = i;
-                if (sink)
-                    sinks++;
-            }
-
-            while (before < count && _far[before] < _nearStart[i])
-                before++;
-            _farStart[i] = farOfDocument;
-            // Sinks come first in a document's list, so that what a strict anchor sees is a stretch of it too.
-            _farEnd[i] = anchor && !rule.AnchorsSeeAnchors ? Math.Min(before, farOfDocument + sinks) : before;
-            if (anchor)
-                segment = i + 1;
+            _walk.Step(rule.HasAnchors && anchors[i], begins: documents.Length > 0 && i > 0 && documents[i] != documents[i - 1]);
+            (_nearStart[i], _farStart[i], _farEnd[i]) = (_walk.NearStart, _walk.FarStart, _walk.FarEnd);
+            // By index: an enumerator of an interface would be allocated.
+            for (int a = 0; a < _walk.Added.Count; a++)
+                _far[count++] = _walk.Added[a];
         }
 
         FarCount = count;

@@ -21,20 +21,43 @@ public sealed record VisibilityRule
     /// </summary>
     public bool Segments { get; init; }
 
+    /// <summary>With a window: anchors behind it stay visible (SepLLM, arXiv 2412.12094).</summary>
+    public bool KeepsAnchors { get; init; }
+
     /// <summary>With segments: an anchor too sees the anchors before it.</summary>
     public bool AnchorsSeeAnchors { get; init; }
+
+    /// <summary>With anchors: the last so many positions of a segment are its anchors; the very last one closes it and is bound by the rule for anchors.</summary>
+    public int AnchorsPerSegment { get; init; } = 1;
+
+    /// <summary>With anchors: only the last so many anchors before the near positions are seen; 0 for all.</summary>
+    public int LastAnchors { get; init; }
 
     /// <summary>With segments: the last so many positions, itself included, are seen whatever their segment.</summary>
     public int LastVisible { get; init; }
 
+    /// <summary>Whether positions are told from anchors at all.</summary>
+    public bool HasAnchors => Segments || KeepsAnchors;
+
+    /// <summary>Whether some position is ever hidden.</summary>
+    public bool Hides => Segments || Window > 0;
+
     /// <exception cref="ArgumentException">A negative number, or settings that exclude each other.</exception>
     internal void Check()
     {
-        if (Window < 0 || Sinks < 0 || LastVisible < 0)
-            throw new ArgumentException("window, sinks and last visible positions must not be negative");
+        if (Window < 0 || Sinks < 0 || LastVisible < 0 || LastAnchors < 0)
+            throw new ArgumentException("window, sinks, last visible positions and last anchors must not be negative");
+        if (AnchorsPerSegment < 1)
+            throw new ArgumentException("a segment has at least one anchor");
         if (Segments && Window > 0)
             throw new ArgumentException("a window would hide a part of a segment: with segments, set LastVisible");
+        if (KeepsAnchors && Window == 0)
+            throw new ArgumentException("KeepsAnchors needs a window, behind which anchors stay");
         if (!Segments && (AnchorsSeeAnchors || LastVisible > 0))
             throw new ArgumentException("AnchorsSeeAnchors and LastVisible need Segments");
+        if (!HasAnchors && (AnchorsPerSegment > 1 || LastAnchors > 0))
+            throw new ArgumentException("AnchorsPerSegment and LastAnchors need Segments or KeepsAnchors");
+        if (LastAnchors > 0 && Sinks > 0)
+            throw new ArgumentException("sinks and LastAnchors exclude each other: what is seen of the far positions is one stretch");
     }
 }

@@ -59,6 +59,9 @@ internal sealed class ConfigReader(JsonObject json, string source)
 
     public bool Bool(string key, bool absent) => Node(key) is { } node ? As<bool>(key, node, "true or false") : absent;
 
+    /// <summary>Any number; the key is required.</summary>
+    public double Number(string key) => Node(key) is { } node ? Number(key, node, "a number") : throw Refuse(key, "is missing");
+
     /// <summary>A factor or base, above 0; without <paramref name="absent"/> the key is required.</summary>
     public double Positive(string key, double? absent = null)
     {

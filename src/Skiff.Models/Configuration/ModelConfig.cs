@@ -133,6 +133,9 @@ public sealed record ModelConfig
     /// <summary>The output head adds a bias (Phi).</summary>
     public bool HeadBias { get; init; }
 
+    /// <summary>How segments are pressed into anchors, or null for a model that was not trained so.</summary>
+    public AnchorConfig? Anchors { get; init; }
+
     /// <summary>Reads the text of a <c>config.json</c>.</summary>
     /// <param name="json">UTF-8 bytes.</param>
     /// <param name="source">File name for messages.</param>
@@ -148,6 +151,7 @@ public sealed record ModelConfig
         ModelConfig config = family.Describe(reader);
         if (!family.HasOwnScales)
             config = ScaleKeys.Read(reader, config);
+        config = config with { Anchors = AnchorKeys.Read(reader, config.VocabSize) };
         reader.RefuseUnreadKeys();
         ConfigChecks.Check(config, source);
         return config;
