@@ -1,0 +1,30 @@
+namespace Skiff.Evaluation;
+
+/// <summary>The words of the made-up episodes: common ones, so that a small vocabulary holds most of them whole.</summary>
+internal static class EpisodeWords
+{
+    /// <summary>Kinds of things, each with its words.</summary>
+    public static IReadOnlyList<string[]> Kinds { get; } =
+    [
+        ["dog", "cat", "horse", "cow", "pig", "sheep", "goat", "duck", "hen", "mouse", "fox", "bear"],
+        ["hat", "coat", "shoe", "sock", "shirt", "dress", "cap", "glove", "scarf", "boot", "belt", "apron"],
+        ["bread", "cheese", "apple", "pear", "soup", "cake", "butter", "egg", "honey", "milk", "plum", "pie"],
+        ["hammer", "saw", "axe", "nail", "spade", "rake", "rope", "ladder", "knife", "brush", "broom", "bucket"],
+        ["tree", "rose", "oak", "grass", "fern", "moss", "lily", "daisy", "tulip", "ivy", "weed", "bush"],
+        ["boat", "ship", "cart", "train", "car", "bus", "plane", "wagon", "sled", "raft", "truck", "coach"],
+        ["chair", "table", "bed", "desk", "bench", "shelf", "stool", "lamp", "rug", "clock", "mirror", "sofa"],
+        ["drum", "flute", "bell", "horn", "fiddle", "harp", "whistle", "piano", "trumpet", "guitar", "organ", "violin"],
+    ];
+
+    /// <summary>To whom things of a kind go; drawn anew in each episode.</summary>
+    public static IReadOnlyList<string> Receivers { get; } = ["Kim", "Max", "Ada", "Bob", "Eve", "Leo", "Mia", "Ned", "Pip", "Sam", "Tia", "Vic"];
+
+    /// <summary>Who keeps things.</summary>
+    public static IReadOnlyList<string> Keepers { get; } = ["Anna", "Ben", "Cora", "Dan", "Ella", "Finn", "Gus", "Hana", "Ida", "Jack", "Kate", "Luke"];
+
+    /// <summary>What they keep.</summary>
+    public static IReadOnlyList<string> Kept { get; } =
+    [
+        "drum", "lamp", "rope", "coin", "ring", "book", "key", "map", "doll", "ball", "kite", "stone", "shell", "box", "cup", "pen", "flag", "mask", "wheel", "candle",
+    ];
+}
