@@ -25,7 +25,7 @@ internal sealed unsafe class EngineAttention
         _output = weights.Linear("output", l, config.AttentionOutputBias);
         _queryNorms = weights.HeadNorms("query_norm", l, _layer.Heads);
         _keyNorms = weights.HeadNorms("key_norm", l, _layer.KeyValueHeads);
-        _scores = new EngineScores(config, plan, block);
+        _scores = new EngineScores(config, block);
         _rope = Array.IndexOf(plan.Ropes, _layer.Rope);
     }
 
@@ -91,18 +91,15 @@ internal sealed unsafe class EngineScores
     private readonly float[] _slopes;
     private readonly int _block;
 
-    public EngineScores(ModelConfig config, EnginePlan plan, int block)
+    public EngineScores(ModelConfig config, int block)
     {
         LayerConfig layer = config.Layers[block];
-        (int window, int sinks) = plan.WindowOf(layer);
         _block = block;
         _slopes = config.Position == PositionKind.Alibi ? [.. Alibi.Slopes(layer.Heads).Select(slope => (float)slope)] : [];
         _settings = new CachedAttentionSettings
         {
             Scale = (float)(config.ScaleAttnByInverseLayerIdx ? config.AttentionScale / (layer.Weights + 1) : config.AttentionScale),
             SoftCap = (float)config.AttnLogitSoftcapping,
-            Window = window,
-            Sinks = sinks,
         };
     }
 

@@ -27,7 +27,7 @@ internal sealed class EngineLatentAttention
         NormConfig norm = config.Norm with { Epsilon = 1e-6 };
         _queryNorm = weights.Norm(norm, "query_a_norm", l);
         _keyValueNorm = weights.Norm(norm, "key_value_a_norm", l);
-        _scores = new EngineScores(config, plan, block);
+        _scores = new EngineScores(config, block);
         _rope = Array.IndexOf(plan.Ropes, _layer.Rope);
     }
 

@@ -1,4 +1,5 @@
 // N rows of a pass
+using System.Runtime.InteropServices;
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -12,7 +13,8 @@ internal sealed unsafe class EnginePass : IDisposable
 
     private readonly EnginePlan _plan;
     private readonly InferenceSequence[] _sequences;
-    private readonly int[] _firstRows, _counts, _starts;
+    private readonly RowSight[] _sights;
+    private readonly int[] _firstRows, _counts, _starts, _offsets, _entries;
     private readonly NativeBuffer _scratch, _lists;
     private readonly float*[] _cosines, _sines;
     private readonly float* _factors;
@@ -32,13 +34,14 @@ internal sealed unsafe class EnginePass : IDisposable
     {
         (_plan, _logLength, Team) = (plan, config.LogAttentionLength, team);
         _sequences = new InferenceSequence[maxRows];
-        (_firstRows, _counts, _starts, Positions) = (new int[maxRows], new int[maxRows], new int[maxRows], new int[maxRows]);
+        (_firstRows, _counts, _starts, _offsets, _entries, Positions) = (new int[maxRows], new int[maxRows], new int[maxRows], new int[maxRows], new int[maxRows], new int[maxRows]);
         int statistics = Math.Max(maxRows, config.Layers.Max(layer => layer.Heads));
         (Inverse, Mean) = (new float[statistics], new float[statistics]);
         long angles = plan.Ropes.Sum(rope => 2L * Up((long)maxRows * (rope.RotaryDim / 2)));
         ScratchLength = checked((rowValues + 1) * maxRows + 64 * Border);
         _scratch = new NativeBuffer(checked(ScratchLength * sizeof(float)), clear: false);
-        _lists = new NativeBuffer(checked((angles + Up(maxRows)) * sizeof(float) + (long)maxRows * (sizeof(CachedRows) + sizeof(RecurrentRows))), clear: false);
+        long sights = plan.Rules.Sum(rule => Up(RowSight.Numbers(rule, maxRows)));
+        _lists = new NativeBuffer(checked((angles + Up(maxRows) + sights) * sizeof(float) + (long)maxRows * (sizeof(CachedRows) + sizeof(RecurrentRows))), clear: false);
         float* next = (float*)_lists.Start;
         _cosines = new float*[plan.Ropes.Length];
         _sines = new float*[plan.Ropes.Length];
@@ -51,7 +54,15 @@ internal sealed unsafe class EnginePass : IDisposable
         }
 
         _factors = next;
-        _cached = (CachedRows*)(next + Up(maxRows));
+        next += Up(maxRows);
+        _sights = new RowSight[plan.Rules.Length];
+        for (int rule = 0; rule < _sights.Length; rule++)
+        {
+            _sights[rule] = new RowSight((int*)next, plan.Rules[rule], maxRows);
+            next += Up(RowSight.Numbers(plan.Rules[rule], maxRows));
+        }
+
+        _cached = (CachedRows*)next;
         _recurrent = (RecurrentRows*)(_cached + maxRows);
     }
 
@@ -82,6 +93,27 @@ internal sealed unsafe class EnginePass : IDisposable
 
     /// <summary>Bytes of all that was taken.</summary>
     public long ByteLength => _scratch.Length + _lists.Length;
+
+    /// <summary>Makes room in all caches, after looking what rows see.</summary>
+    /// <exception cref="OutOfMemoryException">There is none; the sequences stand where they stood.</exception>
+    public void Reserve(ReadOnlySpan<SequenceTokens> batch)
+    {
+        foreach (RowSight sight in _sights)
+            sight.Clear();
+        for (int s = 0, row = 0; s < batch.Length; row += batch[s++].Tokens.Length)
+            batch[s].Sequence.See(batch[s].Tokens.Span, s, row, _sights);
+        try
+        {
+            foreach (SequenceTokens entry in batch)
+                entry.Sequence.Reserve(entry.Tokens.Length);
+        }
+        catch
+        {
+            foreach (SequenceTokens entry in batch)
+                entry.Sequence.Unsee();
+            throw;
+        }
+    }
 
     /// <summary>Takes the sequences and their positions over, and works out what all blocks need of them.</summary>
     public void Begin(ReadOnlySpan<SequenceTokens> batch)
@@ -116,14 +148,17 @@ internal sealed unsafe class EnginePass : IDisposable
     private void Place(ReadOnlySpan<SequenceTokens> batch, bool wantedOnly)
     {
         (Rows, Sequences) = (0, 0);
-        foreach (SequenceTokens entry in batch)
+        for (int i = 0, end = 0; i < batch.Length; i++)
         {
+            SequenceTokens entry = batch[i];
             int count = wantedOnly ? entry.LogitRows : entry.Tokens.Length, s = Sequences;
+            end += entry.Tokens.Length;
             if (count == 0)
                 continue;
+            (_entries[s], _offsets[s]) = (i, end - count);
             (_sequences[s], _firstRows[s], _counts[s], _starts[s]) = (entry.Sequence, Rows, count, entry.Sequence.Position + entry.Tokens.Length - count);
-            for (int i = 0; i < count; i++)
-                Positions[Rows++] = _starts[s] + i;
+            for (int n = 0; n < count; n++)
+                Positions[Rows++] = _starts[s] + n;
             Sequences++;
         }
 
@@ -177,8 +212,16 @@ internal sealed unsafe class EnginePass : IDisposable
     /// <summary>The sequences' rows with their caches of a block.</summary>
     public CachedRows* Cached(int block)
     {
+        int rule = _plan.RuleOf(block);
         for (int s = 0; s < Sequences; s++)
-            _cached[s] = new CachedRows(_sequences[s].TilesOf(block), _firstRows[s], _counts[s], _starts[s]);
+        {
+            KvCache cache = _sequences[s].CacheOf(block);
+            int[] positions = _sequences[s].FarPositions(rule);
+            _cached[s] = _sights[rule].Place(
+                new CachedRows(cache.Near, _firstRows[s], _counts[s], _starts[s]), _entries[s], _offsets[s], cache,
+                positions.Length == 0 ? null : (int*)Marshal.UnsafeAddrOfPinnedArrayElement(positions, 0));
+        }
+
         return _cached;
     }
 

@@ -60,7 +60,7 @@ public sealed unsafe class InferenceEngine : IDisposable
     public int VocabularySize => Config.VocabSize;
 
     /// <summary>Positions a sequence may have.</summary>
-    public int MaxPositions => Config.MaxPositionEmbeddings;
+    public int MaxPositions => _plan.MaxPositions;
 
     /// <summary>Rows of a pass at most.</summary>
     public int MaxRows { get; }
@@ -100,7 +100,7 @@ public sealed unsafe class InferenceEngine : IDisposable
         InferenceSequence sequence = new(this, plannedLength);
         try
         {
-            sequence.Reserve(Math.Min(plannedLength, MaxPositions));
+            sequence.Prepare(Math.Min(plannedLength, MaxPositions));
             return sequence;
         }
         catch
@@ -121,8 +121,7 @@ public sealed unsafe class InferenceEngine : IDisposable
         Check(batch, logits.Length);
         if (batch.Length == 0)
             return;
-        foreach (SequenceTokens entry in batch)
-            entry.Sequence.Reserve(entry.Tokens.Length);
+        _pass.Reserve(batch);
         _pass.Begin(batch);
         MatrixView x = _pass.Take(Config.HiddenSize);
         Embed(batch, x);

@@ -9,7 +9,10 @@ public sealed unsafe class InferenceSequence : IDisposable
     private readonly KvCache?[] _caches;
     private readonly long _stateValues, _stateBytes;
     private readonly NativeBuffer? _states;
-    // What windows have let go of can be told from here on.
+    private readonly SequenceSight _sight;
+    // Of each rule, the positions of its list where scores need them.
+    private readonly int[][] _farPositions;
+    // What was let go of can be told from here on.
     private int _settled;
     private bool _disposed;
 
@@ -18,7 +21,9 @@ public sealed unsafe class InferenceSequence : IDisposable
         EnginePlan plan = engine.Plan;
         (Engine, PlannedLength, _memory) = (engine, plannedLength, plan.Memory);
         Rotations = [.. plan.Ropes.Select(rope => rope.Frequencies(plannedLength))];
-        _caches = [.. engine.Config.Layers.Select(layer => plan.CacheOf(layer, engine.MaxRows))];
+        _caches = [.. engine.Config.Layers.Select(layer => plan.CacheOf(layer))];
+        _sight = new SequenceSight(plan);
+        _farPositions = [.. plan.Rules.Select(_ => Array.Empty<int>())];
         (_stateValues, _stateBytes) = (plan.StateValues, plan.StateBytes);
         // All zero before the first position.
         _states = _stateBytes > 0 ? _memory.Take(_stateBytes) : null;
@@ -27,7 +32,7 @@ public sealed unsafe class InferenceSequence : IDisposable
     /// <summary>Number of positions processed.</summary>
     public int Position { get; internal set; }
 
-    /// <summary>Bytes it takes now.</summary>
+    /// <summary>Bytes it takes now, pages shared with others counted in full.</summary>
     public long ByteLength => _caches.Sum(cache => cache?.ByteLength ?? 0) + (_states is null || _disposed ? 0 : _states.Length);
 
     internal InferenceEngine Engine { get; }
@@ -51,23 +56,125 @@ public sealed unsafe class InferenceSequence : IDisposable
             throw new ArgumentException("the sequence belongs to another engine");
     }
 
-    /// <summary>Makes room for further positions.</summary>
+    /// <summary>Takes room for a whole sequence where every position stays.</summary>
+    internal void Prepare(int positions)
+    {
+        for (int block = 0; block < _caches.Length && positions > 0; block++)
+        {
+            if (SightOf(block) is null)
+                _caches[block]?.Reserve(new CacheNeed(positions, Position));
+            else
+                _caches[block]?.Expect(positions);
+        }
+    }
+
+    /// <summary>Looks what the rows of a pass see, before there is room for them.</summary>
+    /// <param name="tokens">The tokens of the pass.</param>
+    /// <param name="sequence">Its number in the pass.</param>
+    /// <param name="row">Its first row.</param>
+    /// <param name="sights">What is seen, by rule.</param>
+    internal void See(ReadOnlySpan<int> tokens, int sequence, int row, RowSight[] sights)
+    {
+        _sight.Settle();
+        _settled = Position;
+        for (int rule = 0; rule < sights.Length; rule++)
+        {
+            if (_sight[rule] is { } walk)
+                sights[rule].Begin(sequence, walk.FarCount);
+        }
+
+        for (int i = 0; i < tokens.Length && !_sight.SeesAll; i++)
+        {
+            _sight.Step(tokens[i]);
+            for (int rule = 0; rule < sights.Length; rule++)
+            {
+                if (_sight[rule] is not { } walk)
+                    continue;
+                sights[rule].Add(sequence, row + i, walk);
+                Place(rule, walk);
+            }
+        }
+    }
+
+    /// <summary>As if nothing of the pass had been seen.</summary>
+    internal void Unsee() => _sight.Rewind(0);
+
+    /// <summary>Makes room for what <see cref="See"/> has seen.</summary>
     internal void Reserve(int tokens)
     {
-        _settled = Position;
-        foreach (KvCache? cache in _caches)
-            cache?.Reserve(Position + tokens, Position);
+        for (int block = 0; block < _caches.Length; block++)
+            _caches[block]?.Reserve(NeedOf(block, Position + tokens));
     }
 
-    /// <summary>Makes an empty one ready to be filled from a file.</summary>
-    internal void Restore(int position)
+    /// <summary>
+    /// Gives back what no later position sees. Until the next pass it cannot be cut back; a pass would do the same as it begins.
+    /// </summary>
+    public void Trim()
     {
-        foreach (KvCache? cache in _caches)
-            cache?.Restore(position);
-        Position = _settled = position;
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _sight.Settle();
+        _settled = Position;
+        for (int block = 0; block < _caches.Length; block++)
+            _caches[block]?.Trim(NeedOf(block, Position));
     }
 
-    internal KeyValueTiles TilesOf(int block) => _caches[block]!.Tiles;
+    /// <summary>Stands behind tokens that were read elsewhere, with nothing in its caches yet.</summary>
+    internal void Resume(ReadOnlySpan<int> tokens)
+    {
+        foreach (int token in tokens)
+        {
+            _sight.Step(token);
+            for (int rule = 0; rule < _farPositions.Length; rule++)
+            {
+                if (_sight[rule] is { } walk)
+                    Place(rule, walk);
+            }
+        }
+
+        _sight.Settle();
+        Position = _settled = tokens.Length;
+    }
+
+    /// <summary>Takes the tiles that the next position sees, to be filled from a file.</summary>
+    /// <param name="farEntries">Entries that each block's list is laid out for.</param>
+    internal void Restore(ReadOnlySpan<int> farEntries)
+    {
+        for (int block = 0; block < _caches.Length; block++)
+            _caches[block]?.Restore(NeedOf(block, Position), farEntries[block]);
+    }
+
+    internal KvCache CacheOf(int block) => _caches[block]!;
+
+    /// <summary>What a block's next row sees; null where that is everything.</summary>
+    internal VisibilityWalk? SightOf(int block) => _sight[Engine.Plan.RuleOf(block)];
+
+    /// <summary>The positions of a rule's list, pinned; empty unless scores need them.</summary>
+    internal int[] FarPositions(int rule) => _farPositions[rule];
+
+    // From where the last pass began on.
+    private CacheNeed NeedOf(int block, int positions)
+    {
+        int rule = Engine.Plan.RuleOf(block);
+        if (_sight[rule] is not { } walk)
+            return new CacheNeed(positions, _settled);
+        VisibilityWalk settled = _sight.Settled(rule);
+        return new CacheNeed(positions, _settled, settled.NextNear, settled.NextFar, settled.FarCount, walk.FarCount);
+    }
+
+    private void Place(int rule, VisibilityWalk walk)
+    {
+        if (!Engine.Plan.HasBiases || walk.Added.Count == 0)
+            return;
+        if (walk.FarCount > _farPositions[rule].Length)
+        {
+            int[] grown = GC.AllocateArray<int>(2 * walk.FarCount, pinned: true);
+            _farPositions[rule].CopyTo(grown, 0);
+            _farPositions[rule] = grown;
+        }
+
+        for (int i = 0; i < walk.Added.Count; i++)
+            _farPositions[rule][walk.FarCount - walk.Added.Count + i] = walk.Added[i];
+    }
 
     /// <summary>The taps of a recurrent block, [K - 1, W], and behind them h, [W].</summary>
     internal float* StateOf(int recurrentBlock) => (float*)_states!.Start + recurrentBlock * _stateValues;
@@ -91,6 +198,13 @@ public sealed unsafe class InferenceSequence : IDisposable
         for (int block = 0; block < _caches.Length; block++)
             fork._caches[block]?.Share(_caches[block]!, at);
         States.CopyTo(fork.States);
+        fork._sight.CopyFrom(_sight, at - _settled);
+        for (int rule = 0; rule < _farPositions.Length && _farPositions[rule].Length > 0; rule++)
+        {
+            fork._farPositions[rule] = GC.AllocateArray<int>(_farPositions[rule].Length, pinned: true);
+            _farPositions[rule].CopyTo(fork._farPositions[rule], 0);
+        }
+
         fork.Position = fork._settled = at;
         return fork;
     }
@@ -109,6 +223,8 @@ public sealed unsafe class InferenceSequence : IDisposable
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         CheckPosition(position);
+        if (position < Position && !_sight.SeesAll)
+            _sight.Rewind(position - _settled);
         Position = position;
     }
 
@@ -124,7 +240,7 @@ public sealed unsafe class InferenceSequence : IDisposable
     internal bool CanRewind(int position) => _states is null && (position >= _settled || KeepsAll);
 
     /// <summary>Whether every block keeps all positions.</summary>
-    internal bool KeepsAll => _states is null && _caches.All(cache => cache is FullCache);
+    internal bool KeepsAll => _states is null && _sight.SeesAll;
 
     /// <summary>Gives its memory back.</summary>
     public void Dispose()

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using Skiff.Tensors;
 
 namespace Skiff.Inference;
@@ -22,16 +23,17 @@ internal sealed unsafe class CacheMemory
     /// <summary>Pieces taken.</summary>
     public int Blocks => Volatile.Read(ref _blocks);
 
-    /// <summary>Bytes that a page takes.</summary>
-    public static long BytesOf(KeyValueShape shape) => shape.PageBytes + OwnersBytes;
+    /// <summary>Bytes that a page of some lanes takes.</summary>
+    public static long BytesOf(KeyValueShape shape, int lanes = KeyValueTiles.Length) => (shape.PageBytesOf(lanes) + OwnersBytes + OwnersBytes - 1) / OwnersBytes * OwnersBytes;
 
     /// <summary>A page of one owner, with anything in it.</summary>
     /// <exception cref="OutOfMemoryException">There is none.</exception>
-    public byte* TakePage(KeyValueShape shape)
+    public byte* TakePage(KeyValueShape shape, int lanes = KeyValueTiles.Length)
     {
-        byte* page = PoolOf(shape).Take() + OwnersBytes;
+        long bytes = BytesOf(shape, lanes);
+        byte* page = (lanes == KeyValueTiles.Length ? PoolOf(bytes).Take() : (byte*)NativeMemory.AlignedAlloc((nuint)bytes, OwnersBytes)) + OwnersBytes;
         Owners(page) = 1;
-        Count(BytesOf(shape), 1);
+        Count(bytes, 1);
         return page;
     }
 
@@ -42,12 +44,16 @@ internal sealed unsafe class CacheMemory
     public static bool IsShared(byte* page) => Volatile.Read(ref Owners(page)) > 1;
 
     /// <summary>One owner less; the last one's page is freed.</summary>
-    public void GivePage(byte* page, KeyValueShape shape)
+    public void GivePage(byte* page, KeyValueShape shape, int lanes = KeyValueTiles.Length)
     {
         if (Interlocked.Decrement(ref Owners(page)) > 0)
             return;
-        PoolOf(shape).Give(page - OwnersBytes);
-        Count(-BytesOf(shape), -1);
+        long bytes = BytesOf(shape, lanes);
+        if (lanes == KeyValueTiles.Length)
+            PoolOf(bytes).Give(page - OwnersBytes);
+        else
+            NativeMemory.AlignedFree(page - OwnersBytes);
+        Count(-bytes, -1);
     }
 
     /// <summary>A piece of zeros.</summary>
@@ -65,7 +71,8 @@ internal sealed unsafe class CacheMemory
         buffer.Free();
     }
 
-    private PagePool PoolOf(KeyValueShape shape) => _pools.GetOrAdd(BytesOf(shape), static bytes => new PagePool(bytes));
+    // Whole pages alone: a list's last page is small, and changes its size.
+    private PagePool PoolOf(long pageBytes) => _pools.GetOrAdd(pageBytes, static bytes => new PagePool(bytes));
 
     private static ref int Owners(byte* page) => ref *(int*)(page - OwnersBytes);
 

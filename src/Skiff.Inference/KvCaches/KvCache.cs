@@ -1,121 +1,92 @@
-using System.Runtime.InteropServices;
 using Skiff.Tensors;
 
 namespace Skiff.Inference;
 
 /// <summary>
-/// Keys and values of one block of one sequence, a page for each tile of 64 positions. A policy says which positions stay; they keep their
-/// numbers under every policy. Pages that a fork shares are copied by whoever is first to write into them.
+/// Keys and values of one block of one sequence, a page for each tile of 64: near positions, and in tiles of their own the far ones (sinks and
+/// anchors) that stay when what is near is let go. Which those are is the rule's business (see <see cref="VisibilityRule"/>); positions keep
+/// their numbers whatever stays. Pages that a fork shares are copied by whoever is first to write into them.
 /// </summary>
-public abstract unsafe class KvCache : IDisposable
+public sealed class KvCache : IDisposable
 {
-    private readonly CacheMemory _memory;
-    private readonly KeyValueShape _shape;
-    // Tiles from 0 that are never given up, and tiles behind them that are there at once at most.
-    private readonly int _pinned, _near;
-    private readonly Stack<nint> _spare = [];
-    // Pinned in memory, as kernels read it.
-    private nint[] _pages = [];
-    private int _first, _end;
+    private readonly CachePages _near, _far;
+    // Entries of the list that its last page is laid out for: a list that was cut back keeps its pages.
+    private int _farEntries;
     private bool _disposed;
 
-    private protected KvCache(CacheMemory memory, KeyValueShape shape, int pinned, int near) => (_memory, _shape, _pinned, _near) = (memory, shape, pinned, near);
+    /// <summary>A cache that takes nothing yet.</summary>
+    internal KvCache(CacheMemory memory, KeyValueShape shape) => (_near, _far) = (new CachePages(memory, shape), new CachePages(memory, shape));
 
     /// <summary>Frees what nobody gave back.</summary>
     ~KvCache() => Free();
 
     /// <summary>Bytes it takes now; what it shares with others counts in full.</summary>
-    public long ByteLength => CacheMemory.BytesOf(_shape) * (_spare.Count + _pages.Count(page => page != 0));
+    public long ByteLength => _near.BytesFor(int.MaxValue) + _far.BytesFor(_farEntries);
 
-    /// <summary>Bytes it takes at most.</summary>
-    public long MostBytes => CacheMemory.BytesOf(_shape) * (_pinned + _near);
+    internal KeyValueTiles Near => _near.Tiles(int.MaxValue);
 
-    /// <summary>The first position, beside those that are pinned, that a row at a position or behind it sees.</summary>
-    private protected abstract int FirstSeen(int position);
+    internal KeyValueTiles Far => _far.Tiles(_farEntries);
 
-    /// <summary>Bytes that room for so many positions takes, asked for at once.</summary>
-    internal long BytesFor(int positions) => CacheMemory.BytesOf(_shape) * Math.Min(KeyValueTiles.TilesOf(positions), _pinned + _near);
+    /// <summary>Entries of the list that it is laid out for.</summary>
+    internal int FarEntries => _farEntries;
 
-    internal KeyValueTiles Tiles => new((byte**)Marshal.UnsafeAddrOfPinnedArrayElement(_pages, 0), _shape);
+    /// <summary>Lets so many positions come without a larger table; no page is taken.</summary>
+    internal void Expect(int positions) => _near.Grow(KeyValueTiles.TilesOf(positions));
 
-    /// <summary>Makes room for positions up to a number, as far as the policy holds so many, and lets go of what no row sees any more.</summary>
-    /// <param name="positions">Positions from 0 that will have been written.</param>
-    /// <param name="held">Positions written so far: none before this one is written again.</param>
+    /// <summary>Makes room for what a pass adds, and lets go of what no row sees any more.</summary>
+    /// <param name="need">What is there, what is seen, and what comes.</param>
     /// <exception cref="OutOfMemoryException">What is written stays.</exception>
-    internal void Reserve(int positions, int held)
+    internal void Reserve(CacheNeed need)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        LetGo(FirstSeen(held) / KeyValueTiles.Length);
-        int end = (int)Math.Min(KeyValueTiles.TilesOf(positions), Math.Max(_first, _pinned) + (long)_near);
-        Grow(end);
-        for (int tile = held / KeyValueTiles.Length; tile < end; tile++)
-            Own(tile, keep: tile * KeyValueTiles.Length < held);
-        _end = Math.Max(_end, end);
+        _near.LetGo(need.NearStart / KeyValueTiles.Length, int.MaxValue);
+        for (int tile = need.Held / KeyValueTiles.Length, end = KeyValueTiles.TilesOf(need.Positions); tile < end; tile++)
+            _near.Own(tile, KeyValueTiles.Length, KeyValueTiles.Length, Math.Clamp(need.Held - tile * KeyValueTiles.Length, 0, KeyValueTiles.Length));
+        int far = Math.Max(need.FarEnd, _farEntries);
+        _far.LetGo(need.FarStart / KeyValueTiles.Length, _farEntries);
+        for (int tile = need.FarHeld / KeyValueTiles.Length, end = need.FarEnd > need.FarHeld ? KeyValueTiles.TilesOf(far) : 0; tile < end; tile++)
+        {
+            int held = Math.Clamp(need.FarHeld - tile * KeyValueTiles.Length, 0, KeyValueTiles.Length);
+            _far.Own(tile, KeyValueTiles.LanesOf(far, tile), tile * KeyValueTiles.Length < _farEntries ? KeyValueTiles.LanesOf(_farEntries, tile) : 0, held);
+        }
+
+        _farEntries = far;
+    }
+
+    /// <summary>Gives back what no later position sees.</summary>
+    internal void Trim(CacheNeed need)
+    {
+        _near.LetGo(need.NearStart == need.Held ? KeyValueTiles.TilesOf(need.Held) : need.NearStart / KeyValueTiles.Length, int.MaxValue);
+        _far.LetGo(need.FarStart / KeyValueTiles.Length, _farEntries);
     }
 
     /// <summary>Takes the tiles that the next position sees, to be filled from a file.</summary>
-    internal void Restore(int position)
+    internal void Restore(CacheNeed need, int farEntries)
     {
-        int first = FirstSeen(position) / KeyValueTiles.Length, end = KeyValueTiles.TilesOf(position);
-        LetGo(first);
-        Grow(end);
-        for (int tile = 0; tile < end; tile = tile + 1 == Math.Min(_pinned, first) ? first : tile + 1)
-            Own(tile, keep: false);
-        _end = Math.Max(_end, end);
+        Trim(need);
+        for (int tile = need.NearStart / KeyValueTiles.Length; need.NearStart < need.Held && tile < KeyValueTiles.TilesOf(need.Held); tile++)
+            _near.Own(tile, KeyValueTiles.Length, KeyValueTiles.Length, 0);
+        _farEntries = farEntries;
+        for (int tile = need.FarStart / KeyValueTiles.Length; tile < KeyValueTiles.TilesOf(farEntries); tile++)
+            _far.Own(tile, KeyValueTiles.LanesOf(farEntries, tile), 0, 0);
     }
 
-    /// <summary>Shares what an empty cache of the same policy needs to go on from a position.</summary>
+    /// <summary>In place of all near positions, a list of so many far ones, to be filled.</summary>
+    /// <returns>The list's tiles. What was near is there until <see cref="Trim"/>.</returns>
+    internal KeyValueTiles Compact(int entries)
+    {
+        for (int tile = 0; tile < KeyValueTiles.TilesOf(entries); tile++)
+            _far.Own(tile, KeyValueTiles.LanesOf(entries, tile), 0, 0);
+        _farEntries = entries;
+        return Far;
+    }
+
+    /// <summary>Shares what an empty cache of the same rule needs to go on from a position.</summary>
     internal void Share(KvCache other, int position)
     {
-        Grow(KeyValueTiles.TilesOf(position));
-        (_first, _end) = (other._first, KeyValueTiles.TilesOf(position));
-        for (int tile = 0; tile < _end; tile++)
-        {
-            if ((_pages[tile] = other._pages[tile]) != 0)
-                CacheMemory.Share((byte*)_pages[tile]);
-        }
-    }
-
-    // Tiles before one, but for the pinned, are seen no more.
-    private void LetGo(int first)
-    {
-        for (; _first < first; _first++)
-        {
-            if (_first < _pinned || _first >= _end || _pages[_first] == 0)
-                continue;
-            byte* page = (byte*)_pages[_first];
-            _pages[_first] = 0;
-            // The next tile takes its place: memory that is turned over is not asked for again.
-            if (CacheMemory.IsShared(page))
-                _memory.GivePage(page, _shape);
-            else
-                _spare.Push((nint)page);
-        }
-    }
-
-    private void Grow(int tiles)
-    {
-        if (tiles <= _pages.Length)
-            return;
-        nint[] pages = GC.AllocateArray<nint>(Math.Max(tiles, 2 * _pages.Length), pinned: true);
-        _pages.CopyTo(pages, 0);
-        _pages = pages;
-    }
-
-    private void Own(int tile, bool keep)
-    {
-        byte* old = (byte*)_pages[tile];
-        if (old is not null && !CacheMemory.IsShared(old))
-            return;
-        byte* page = _spare.TryPop(out nint spare) ? (byte*)spare : _memory.TakePage(_shape);
-        if (old is not null)
-        {
-            if (keep)
-                Buffer.MemoryCopy(old, page, _shape.PageBytes, _shape.PageBytes);
-            _memory.GivePage(old, _shape);
-        }
-
-        _pages[tile] = (nint)page;
+        _near.Share(other._near, KeyValueTiles.TilesOf(position));
+        _far.Share(other._far, KeyValueTiles.TilesOf(other._farEntries));
+        _farEntries = other._farEntries;
     }
 
     /// <summary>Gives its memory back.</summary>
@@ -130,9 +101,17 @@ public abstract unsafe class KvCache : IDisposable
         if (_disposed)
             return;
         _disposed = true;
-        foreach (nint page in _pages.Concat(_spare).Where(page => page != 0))
-            _memory.GivePage((byte*)page, _shape);
-        (_pages, _end) = ([], 0);
-        _spare.Clear();
+        _near.LetGo(int.MaxValue, int.MaxValue);
+        _far.LetGo(int.MaxValue, _farEntries);
+        _farEntries = 0;
     }
 }
+
+/// <summary>What a cache is asked for.</summary>
+/// <param name="Positions">Positions from 0 that will have been written.</param>
+/// <param name="Held">Positions written so far: none before this one is written again.</param>
+/// <param name="NearStart">The first near position that later rows see.</param>
+/// <param name="FarStart">The first entry of the list that later rows see.</param>
+/// <param name="FarHeld">Entries so far.</param>
+/// <param name="FarEnd">Entries that there will be.</param>
+internal readonly record struct CacheNeed(int Positions, int Held, int NearStart = 0, int FarStart = 0, int FarHeld = 0, int FarEnd = 0);

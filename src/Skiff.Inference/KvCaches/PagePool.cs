@@ -37,7 +37,9 @@ internal sealed unsafe class PagePool(long pageBytes)
     {
         lock (_pieces)
         {
-            int at = _pieces.FindIndex(piece => piece.Holds(page));
+            int at = 0;
+            while (!_pieces[at].Holds(page))
+                at++;
             _pieces[at].Free.Push((nint)page);
             if (_pieces[at].Free.Count < _pieces[at].Pages)
                 return;

@@ -1,19 +1,20 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Text;
 using Skiff.Models;
 using Skiff.Tensors;
 
 namespace Skiff.Inference;
 
 /// <summary>
-/// A sequence as a file, so that what a prompt left behind is computed once and used by many processes: a header, the tokens, the tiles that
-/// the next position sees, the recurrent states, and a SHA-256 of all before it. It fits the same model in the same quantization, whatever
+/// A sequence as a file, so that what a prompt left behind is computed once and used by many processes: a header, the tokens, how long each
+/// block's list of far positions is, the tiles that the next position sees, the recurrent states, and a SHA-256 of all before it. It fits the same model in the same quantization, whatever
 /// the engine's rows of a pass.
 /// </summary>
 public static unsafe class SequenceFile
 {
-    private const int Version = 1, HeaderBytes = 64, HashBytes = SHA256.HashSizeInBytes;
+    private const int Version = 2, HeaderBytes = 64, HashBytes = SHA256.HashSizeInBytes;
 
     private static ReadOnlySpan<byte> Magic => "SKIFFSEQ"u8;
 
@@ -34,10 +35,12 @@ public static unsafe class SequenceFile
             using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
             Write(Header(sequence.Engine, sequence.Position, sequence.PlannedLength));
             Write(ids);
-            foreach (TilePiece piece in Pieces(sequence.Engine, sequence.Position))
+            int[] entries = [.. sequence.Engine.Config.Layers.Select((layer, block) => layer.Kind == LayerKind.Recurrent ? 0 : sequence.CacheOf(block).FarEntries)];
+            Write(MemoryMarshal.AsBytes(entries.AsSpan()));
+            foreach (TilePiece piece in Pieces(sequence, entries))
             {
                 byte[] tile = piece.Bytes(sequence).ToArray();
-                piece.ClearBehind(tile, sequence.Position);
+                piece.ClearUnseen(tile);
                 Write(tile);
             }
 
@@ -89,15 +92,32 @@ public static unsafe class SequenceFile
             throw new InvalidInputException(path, "cache type", $"it was not saved with keys and values in {engine.CacheType.Name()}: choose the type it was saved with, or compute the prompt anew");
         if (!header.AsSpan().SequenceEqual(fitting))
             throw new InvalidInputException(path, "model", "it was saved with another model, quantization or window: compute the prompt anew");
-        TilePiece[] pieces = [.. Pieces(engine, position)];
-        long length = HeaderBytes + (long)position * sizeof(int) + pieces.Sum(piece => (long)piece.ByteLength) + engine.Plan.StateBytes + HashBytes;
-        if (stream.Length != length)
-            throw new InvalidInputException(path, "length", $"{stream.Length} bytes where {length} are needed: the file is damaged");
-        using CleanUp made = new(engine.CreateSequence(planned));
+        int[] read = new int[position], entries = new int[engine.Config.Layers.Count];
+        if (stream.Length - HeaderBytes - HashBytes < (position + (long)entries.Length) * sizeof(int))
+            throw Damaged();
+        Fill(MemoryMarshal.AsBytes(read.AsSpan()));
+        foreach (int id in read)
+        {
+            if ((uint)id >= (uint)engine.VocabularySize)
+                throw new InvalidInputException(path, "tokens", $"id {id} is outside the vocabulary of {engine.VocabularySize}");
+        }
+
+        Fill(MemoryMarshal.AsBytes(entries.AsSpan()));
+        using CleanUp made = new(new InferenceSequence(engine, planned));
         InferenceSequence sequence = made.Sequence!;
-        tokens = new int[position];
-        Fill(MemoryMarshal.AsBytes(tokens.AsSpan()));
-        sequence.Restore(position);
+        sequence.Resume(read);
+        for (int block = 0; block < entries.Length; block++)
+        {
+            int least = engine.Config.Layers[block].Kind == LayerKind.Recurrent ? 0 : sequence.SightOf(block)?.FarCount ?? 0;
+            if (entries[block] < least || entries[block] > Math.Max(least, position))
+                throw new InvalidInputException(path, "list", $"{entries[block]} far positions of block {block}, where there are {least}: the file is damaged");
+        }
+
+        TilePiece[] pieces = [.. Pieces(sequence, entries)];
+        long length = HeaderBytes + (position + (long)entries.Length) * sizeof(int) + pieces.Sum(piece => (long)piece.ByteLength) + engine.Plan.StateBytes + HashBytes;
+        if (stream.Length != length)
+            throw Damaged();
+        sequence.Restore(entries);
         foreach (TilePiece piece in pieces)
             Fill(piece.Bytes(sequence));
         Fill(sequence.States);
@@ -105,13 +125,10 @@ public static unsafe class SequenceFile
         stream.ReadExactly(stored);
         if (!stored.AsSpan().SequenceEqual(hash.GetHashAndReset()))
             throw new InvalidInputException(path, "hash", "does not fit what the file holds: the file is damaged");
-        foreach (int id in tokens)
-        {
-            if ((uint)id >= (uint)engine.VocabularySize)
-                throw new InvalidInputException(path, "tokens", $"id {id} is outside the vocabulary of {engine.VocabularySize}");
-        }
-
+        tokens = read;
         return made.Keep();
+
+        InvalidInputException Damaged() => new(path, "length", $"{stream.Length} bytes do not fit what it says of itself: the file is damaged");
 
         int Int(int at, byte[]? from = null) => BinaryPrimitives.ReadInt32LittleEndian((from ?? header).AsSpan(at));
 
@@ -133,53 +150,62 @@ public static unsafe class SequenceFile
         BinaryPrimitives.WriteInt32LittleEndian(header.AsSpan(20), engine.CacheType switch { TensorType.F32 => 0, TensorType.I8 => 24, _ => 25 });
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(engine.Identity);
-        foreach (LayerConfig layer in engine.Config.Layers)
-        {
-            (int window, int sinks) = engine.Plan.WindowOf(layer);
-            hash.AppendData(MemoryMarshal.AsBytes((ReadOnlySpan<int>)[window, sinks]));
-        }
-
+        foreach (VisibilityRule rule in engine.Config.Layers.Select((_, block) => engine.Plan.Rules[engine.Plan.RuleOf(block)]))
+            hash.AppendData(Encoding.UTF8.GetBytes(rule.ToString()));
+        if (engine.Plan.Anchors is { } anchors)
+            hash.AppendData(Encoding.UTF8.GetBytes(anchors.ToJson().ToJsonString()));
         hash.GetHashAndReset().CopyTo(header, 32);
         return header;
     }
 
-    // What the next position sees, block by block, head by head, keys before values.
-    private static IEnumerable<TilePiece> Pieces(InferenceEngine engine, int position)
+    // What the next position sees, block by block: near positions, then the list; head by head, keys before values.
+    private static IEnumerable<TilePiece> Pieces(InferenceSequence sequence, int[] entries)
     {
+        InferenceEngine engine = sequence.Engine;
         for (int block = 0; block < engine.Config.Layers.Count; block++)
         {
             LayerConfig layer = engine.Config.Layers[block];
             if (layer.Kind == LayerKind.Recurrent)
                 continue;
             KeyValueShape shape = engine.Plan.ShapeOf(layer);
-            (int window, int sinks) = engine.Plan.WindowOf(layer);
-            int near = window > 0 ? Math.Max(0, position - window + 1) : 0, first = near / KeyValueTiles.Length, sinkTiles = Math.Min(first, KeyValueTiles.TilesOf(Math.Min(sinks, near)));
-            for (int head = 0; head < shape.Heads; head++)
+            VisibilityWalk? sight = sequence.SightOf(block);
+            TilePiece near = new(block, IsFar: false, 0, int.MaxValue, (sight?.NextNear ?? 0, sequence.Position), shape, 0, Keys: true);
+            TilePiece far = near with { IsFar = true, Entries = entries[block], Seen = (sight?.NextFar ?? 0, sight?.FarCount ?? 0) };
+            foreach (TilePiece part in new[] { near, far }.Where(part => part.Seen.Start < part.Seen.End))
             {
-                for (int i = 0, count = sinkTiles + KeyValueTiles.TilesOf(position) - first; i < count; i++)
+                for (int tile = part.Seen.Start / KeyValueTiles.Length; tile < KeyValueTiles.TilesOf(part.Seen.End); tile++)
                 {
-                    int tile = i < sinkTiles ? i : first + i - sinkTiles;
-                    yield return new TilePiece(block, head, tile, shape, Keys: true);
-                    yield return new TilePiece(block, head, tile, shape, Keys: false);
+                    for (int head = 0; head < shape.Heads; head++)
+                    {
+                        yield return part with { Tile = tile, Head = head };
+                        yield return part with { Tile = tile, Head = head, Keys = false };
+                    }
                 }
             }
         }
     }
 
-    /// <summary>The keys or values of one tile.</summary>
-    private readonly record struct TilePiece(int Block, int Head, int Tile, KeyValueShape Shape, bool Keys)
+    /// <summary>The keys or values of one head of a tile.</summary>
+    private readonly record struct TilePiece(int Block, bool IsFar, int Tile, int Entries, (int Start, int End) Seen, KeyValueShape Shape, int Head, bool Keys)
     {
-        public int ByteLength => Keys ? Shape.KeyBytes : Shape.ValueBytes;
+        public int ByteLength => Keys ? Shape.KeyBytes(Lanes) : Shape.ValueBytes(Lanes);
+
+        private int Lanes => KeyValueTiles.LanesOf(Entries, Tile);
 
         public Span<byte> Bytes(InferenceSequence sequence)
         {
-            KeyValueTiles tiles = sequence.TilesOf(Block);
-            return new Span<byte>(Keys ? tiles.Key(Head, Tile) : tiles.Value(Head, Tile), ByteLength);
+            KvCache cache = sequence.CacheOf(Block);
+            KeyValueTile tile = (IsFar ? cache.Far : cache.Near)[Tile];
+            return new Span<byte>(Keys ? tile.Key(Head) : tile.Value(Head), ByteLength);
         }
 
-        /// <summary>Positions that are not there yet: what lies there is nobody's.</summary>
-        public void ClearBehind(Span<byte> bytes, int position) =>
-            CacheRows.Clear(Shape, bytes, Math.Min(KeyValueTiles.Length, position - Tile * KeyValueTiles.Length), Keys);
+        /// <summary>What nobody sees is not there yet, or no more: what lies there is nobody's.</summary>
+        public void ClearUnseen(Span<byte> bytes)
+        {
+            int start = Tile * KeyValueTiles.Length;
+            CacheRows.Clear(Shape, bytes, Lanes, 0, Math.Clamp(Seen.Start - start, 0, Lanes), Keys);
+            CacheRows.Clear(Shape, bytes, Lanes, Math.Clamp(Seen.End - start, 0, Lanes), Lanes, Keys);
+        }
     }
 
     /// <summary>Gives a sequence's memory back unless it is kept.</summary>

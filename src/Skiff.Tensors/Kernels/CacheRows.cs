@@ -11,38 +11,62 @@ namespace Skiff.Tensors;
 /// </summary>
 internal static unsafe class CacheRows
 {
-    private const int Length = KeyValueTiles.Length;
-
     // Scales below have no finite inverse worth the name.
     private const float LeastScale = 1e-30f;
 
     /// <summary>Puts rows into a tile from a lane on.</summary>
-    /// <param name="type">How the tile stores numbers.</param>
+    /// <param name="shape">The cache's.</param>
     /// <param name="rows">[R, W], at most as many as the tile has lanes left.</param>
-    /// <param name="tile">Its first byte.</param>
-    /// <param name="lane">The first row's position in the tile.</param>
-    /// <param name="isKey">Whether the tile lies as [W, 64], not as [64, W].</param>
-    public static void Write(TensorType type, MatrixView rows, byte* tile, int lane, bool isKey)
+    /// <param name="tile">The tile.</param>
+    /// <param name="head">Whose keys or values they are.</param>
+    /// <param name="lane">The first row's entry in the tile.</param>
+    /// <param name="isKey">Whether they are keys.</param>
+    public static void Write(KeyValueShape shape, MatrixView rows, KeyValueTile tile, int head, int lane, bool isKey)
     {
-        int width = rows.Columns;
+        int width = rows.Columns, lanes = tile.Lanes;
+        byte* numbers = isKey ? tile.Key(head) : tile.Value(head);
         short* codes = (short*)Scratch.Own(width);
         for (int r = 0; r < rows.Rows; r++)
         {
             float* row = rows.Data + r * rows.RowStride;
-            if (type == TensorType.F32)
+            if (shape.Type == TensorType.F32)
             {
-                Put(row, width, (float*)tile, lane + r, isKey);
+                Put(row, width, (float*)numbers, lanes, lane + r, isKey);
                 continue;
             }
 
-            bool isShort = type == TensorType.I16;
-            float* scales = (float*)(tile + (isShort ? 2 : 1) * Length * width);
-            scales[lane + r] = Quantize(row, width, isShort ? short.MaxValue : sbyte.MaxValue, codes);
+            bool isShort = shape.Type == TensorType.I16;
+            (isKey ? tile.KeyScales(head) : tile.ValueScales(head))[lane + r] = Quantize(row, width, isShort ? short.MaxValue : sbyte.MaxValue, codes);
             if (isShort)
-                Put(codes, width, (short*)tile, lane + r, isKey);
+                Put(codes, width, (short*)numbers, lanes, lane + r, isKey);
             else
-                Put(Narrow(codes, width), width, (sbyte*)tile, lane + r, isKey);
+                Put(Narrow(codes, width), width, (sbyte*)numbers, lanes, lane + r, isKey);
         }
+    }
+
+    /// <summary>Copies one head's entry of a tile to a lane of another, number by number as it is stored.</summary>
+    public static void Copy(KeyValueShape shape, int head, KeyValueTile from, int fromLane, KeyValueTile to, int toLane)
+    {
+        int size = shape.NumberBytes, k = shape.HeadDim, bytes = shape.ValueDim * size;
+        byte* source = from.Key(head), target = to.Key(head);
+        if (size == 4)
+            CopyKey((int*)source + fromLane, from.Lanes, (int*)target + toLane, to.Lanes, k);
+        else if (size == 2)
+            CopyKey((short*)source + fromLane, from.Lanes, (short*)target + toLane, to.Lanes, k);
+        else
+            CopyKey(source + fromLane, from.Lanes, target + toLane, to.Lanes, k);
+        new ReadOnlySpan<byte>(from.Value(head) + fromLane * bytes, bytes).CopyTo(new Span<byte>(to.Value(head) + toLane * bytes, bytes));
+        if (!shape.IsScaled)
+            return;
+        to.KeyScales(head)[toLane] = from.KeyScales(head)[fromLane];
+        to.ValueScales(head)[toLane] = from.ValueScales(head)[fromLane];
+    }
+
+    private static void CopyKey<T>(T* from, int fromLanes, T* to, int toLanes, int width)
+        where T : unmanaged
+    {
+        for (int i = 0; i < width; i++)
+            to[i * toLanes] = from[i * fromLanes];
     }
 
     // Nearest whole numbers up to the greatest, and their scale. A NaN or infinite value gives 0 under a scale that makes NaN of it again.
@@ -71,7 +95,7 @@ internal static unsafe class CacheRows
         return narrow;
     }
 
-    private static void Put<T>(T* row, int width, T* tile, int lane, bool isKey)
+    private static void Put<T>(T* row, int width, T* tile, int lanes, int lane, bool isKey)
         where T : unmanaged
     {
         if (!isKey)
@@ -82,7 +106,7 @@ internal static unsafe class CacheRows
 
         tile += lane;
         for (int i = 0; i < width; i++)
-            tile[i * Length] = row[i];
+            tile[i * lanes] = row[i];
     }
 
     /// <summary>Whole numbers to single precision, without their scales; up to 15 behind them are written too.</summary>
@@ -99,19 +123,23 @@ internal static unsafe class CacheRows
             Bytes.Load(tile + i).Store(to + i);
     }
 
-    /// <summary>Zeros for the lanes from one on, whatever lies there.</summary>
+    /// <summary>Zeros for some lanes, whatever lies there.</summary>
     /// <param name="shape">The cache's.</param>
     /// <param name="tile">The bytes of a tile of one head: its keys or its values.</param>
-    /// <param name="lane">The first lane to clear.</param>
+    /// <param name="lanes">Lanes of the tile.</param>
+    /// <param name="from">The first lane to clear.</param>
+    /// <param name="to">The one behind the last.</param>
     /// <param name="isKey">Which of them.</param>
-    public static void Clear(KeyValueShape shape, Span<byte> tile, int lane, bool isKey)
+    public static void Clear(KeyValueShape shape, Span<byte> tile, int lanes, int from, int to, bool isKey)
     {
-        int width = isKey ? shape.HeadDim : shape.ValueDim, size = shape.NumberBytes;
+        int width = isKey ? shape.HeadDim : shape.ValueDim, size = shape.NumberBytes, numbers = shape.NumbersBytes(lanes, width);
         for (int i = 0; isKey && i < width; i++)
-            tile[((i * Length + lane) * size)..((i + 1) * Length * size)].Clear();
+            tile[((i * lanes + from) * size)..((i * lanes + to) * size)].Clear();
         if (!isKey)
-            tile[(lane * width * size)..(Length * width * size)].Clear();
+            tile[(from * width * size)..(to * width * size)].Clear();
+        // What fills up to the border of the scales.
+        tile[(lanes * width * size)..numbers].Clear();
         if (shape.IsScaled)
-            tile[(Length * width * size + lane * sizeof(float))..].Clear();
+            tile[(numbers + from * sizeof(float))..(numbers + to * sizeof(float))].Clear();
     }
 }

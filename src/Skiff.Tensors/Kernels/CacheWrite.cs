@@ -1,7 +1,7 @@
 // N rows, G key-value heads, K head size, V value head size
 namespace Skiff.Tensors;
 
-/// <summary>Puts new keys and values into their tiles. A copy: results are the same for any number of threads.</summary>
+/// <summary>Puts new keys and values into their tiles, and those of far positions into the list's too. A copy: results are the same for any number of threads.</summary>
 internal static unsafe class CacheWrite
 {
     private const int PartValues = 1 << 14;
@@ -15,7 +15,7 @@ internal static unsafe class CacheWrite
     /// <param name="team">Threads to share the heads; the process's own when null.</param>
     public static void Run(CachedRows* sequences, int count, MatrixView keys, MatrixView values, int valueStride, ThreadTeam? team = null)
     {
-        KeyValueShape shape = sequences[0].Tiles.Shape;
+        KeyValueShape shape = sequences[0].Near.Shape;
         int pairs = count * shape.Heads, each = Math.Max(1, keys.Rows / count) * (shape.HeadDim + shape.ValueDim);
         Plan plan = new() { Sequences = sequences, Keys = keys, Values = values, ValueStride = valueStride, Pairs = pairs, PartPairs = Math.Max(1, PartValues / each) };
         (team ?? ThreadTeam.Default).Run((pairs + plan.PartPairs - 1) / plan.PartPairs, &Part, &plan);
@@ -26,7 +26,7 @@ internal static unsafe class CacheWrite
         Plan* plan = (Plan*)state;
         for (int pair = part * plan->PartPairs, end = Math.Min(plan->Pairs, pair + plan->PartPairs); pair < end; pair++)
         {
-            int heads = plan->Sequences[0].Tiles.Shape.Heads;
+            int heads = plan->Sequences[0].Near.Shape.Heads;
             Head(plan, plan->Sequences + pair / heads, pair % heads);
         }
     }
@@ -34,15 +34,22 @@ internal static unsafe class CacheWrite
     private static void Head(Plan* plan, CachedRows* rows, int head)
     {
         const int Length = KeyValueTiles.Length;
-        KeyValueShape shape = rows->Tiles.Shape;
+        KeyValueShape shape = rows->Near.Shape;
         for (int done = 0; done < rows->Count;)
         {
             int position = rows->Position + done, lane = position % Length, run = Math.Min(rows->Count - done, Length - lane);
             MatrixView keys = RowsOf(plan->Keys, rows->Row + done, run, head * shape.HeadDim, shape.HeadDim);
             MatrixView values = RowsOf(plan->Values, rows->Row + done, run, head * plan->ValueStride, shape.ValueDim);
-            CacheRows.Write(shape.Type, keys, rows->Tiles.Key(head, position / Length), lane, isKey: true);
-            CacheRows.Write(shape.Type, values, rows->Tiles.Value(head, position / Length), lane, isKey: false);
+            KeyValueTile tile = rows->Near[position / Length];
+            CacheRows.Write(shape, keys, tile, head, lane, isKey: true);
+            CacheRows.Write(shape, values, tile, head, lane, isKey: false);
             done += run;
+        }
+
+        for (int i = 0; i < rows->AddedCount; i++)
+        {
+            int position = rows->Added[i], at = rows->AddedAt + i;
+            CacheRows.Copy(shape, head, rows->Near[position / Length], position % Length, rows->Far[at / Length], at % Length);
         }
     }
 

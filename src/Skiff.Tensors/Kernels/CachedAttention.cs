@@ -19,12 +19,12 @@ internal static unsafe class CachedAttention
     private const long MostPartials = 1 << 22;
 
     /// <summary>The results of all rows.</summary>
-    /// <param name="sequences">Whose the rows are, with the new keys written; all caches of one shape.</param>
+    /// <param name="sequences">Whose the rows are and what they see, with the new keys written; all caches of one shape.</param>
     /// <param name="count">How many sequences.</param>
     /// <param name="query">[N, H K]; rows may be apart.</param>
     /// <param name="factors">[N], each row's own factor on the scale, or null for 1.</param>
     /// <param name="slopes">[H], slopes of a linear bias, or empty.</param>
-    /// <param name="settings">What is seen and how scores are made.</param>
+    /// <param name="settings">How scores are made.</param>
     /// <param name="output">[N, H V], overwritten; rows may be apart.</param>
     /// <param name="team">Threads to share the work; the process's own when null.</param>
     /// <exception cref="ArgumentException">Sizes do not fit each other, or the values of a row lie apart.</exception>
@@ -37,7 +37,7 @@ internal static unsafe class CachedAttention
         CachedRows* sequences, int count, MatrixView query, float* factors, ReadOnlySpan<float> slopes, CachedAttentionSettings settings,
         MatrixView output, ThreadTeam team, Isa isa)
     {
-        KeyValueShape shape = sequences[0].Tiles.Shape;
+        KeyValueShape shape = sequences[0].Near.Shape;
         int heads = query.Columns / shape.HeadDim;
         if (query.Columns % shape.HeadDim != 0 || heads % shape.Heads != 0 || output.Columns != heads * shape.ValueDim || output.Rows != query.Rows
             || query.ColumnStride != 1 || output.ColumnStride != 1 || (slopes.Length != 0 && slopes.Length != heads))
@@ -86,7 +86,7 @@ internal static unsafe class CachedAttention
             CachedAttentionJob job = new() { FirstPart = plan.Parts, Blocks = BlocksOf(plan.Sequences[s], plan.Share), Splits = 1 };
             if (split && job.Blocks == 1)
             {
-                job.Units = plan.UnitsOf(plan.Sequences[s], 0, plan.Sequences[s].Count - 1).Count;
+                job.Units = CachedAttentionUnits.Of(plan.Sequences[s], 0, plan.Sequences[s].Count - 1).Count;
                 int least = Math.Max(1, LeastPartValues / (KeyValueTiles.Length * (shape.HeadDim + shape.ValueDim)));
                 int wanted = (PartsPerThread * threads + blocks - 1) / blocks;
                 job.SplitUnits = Math.Max(least, (job.Units + wanted - 1) / wanted);
@@ -109,7 +109,7 @@ internal static unsafe class CachedAttention
     private static int BlocksOf(in CachedRows rows, int share) => (rows.Count * share + BlockRows - 1) / BlockRows;
 
     private static long PartialsOf(in CachedAttentionPlan plan, in CachedRows rows) => BlocksOf(rows, plan.Share) > 1 ? 0
-        : (long)rows.Tiles.Shape.Heads * rows.Count * plan.Share * plan.UnitsOf(rows, 0, rows.Count - 1).Count * plan.PartialStride;
+        : (long)rows.Near.Shape.Heads * rows.Count * plan.Share * CachedAttentionUnits.Of(rows, 0, rows.Count - 1).Count * plan.PartialStride;
 
     private static void Part(void* state, int part)
     {
@@ -121,7 +121,7 @@ internal static unsafe class CachedAttention
         CachedAttentionJob* job = plan->Jobs + s;
         CachedRows* rows = plan->Sequences + s;
         at -= job->FirstPart;
-        int split = at % job->Splits, head = at / job->Splits % rows->Tiles.Shape.Heads, first = at / job->Splits / rows->Tiles.Shape.Heads * BlockRows;
+        int split = at % job->Splits, head = at / job->Splits % rows->Near.Shape.Heads, first = at / job->Splits / rows->Near.Shape.Heads * BlockRows;
         CachedAttentionBlock.Run(plan, rows, job, head, first, Math.Min(BlockRows, rows->Count * plan->Share - first), split);
     }
 
@@ -129,7 +129,7 @@ internal static unsafe class CachedAttention
     private static void JoinPart(void* state, int part)
     {
         CachedAttentionPlan* plan = (CachedAttentionPlan*)state;
-        int heads = plan->Sequences[0].Tiles.Shape.Heads, head = part % heads;
+        int heads = plan->Sequences[0].Near.Shape.Heads, head = part % heads;
         CachedRows* rows = plan->Sequences + part / heads;
         CachedAttentionJob* job = plan->Jobs + part / heads;
         if (job->Splits == 1)
@@ -147,7 +147,7 @@ internal static unsafe class CachedAttention
     }
 }
 
-/// <summary>What rows see and how their scores are made.</summary>
+/// <summary>How scores are made.</summary>
 internal readonly record struct CachedAttentionSettings
 {
     /// <summary>Factor of every product.</summary>
@@ -155,12 +155,6 @@ internal readonly record struct CachedAttentionSettings
 
     /// <summary>c of c tanh(score / c); 0 for none.</summary>
     public float SoftCap { get; init; }
-
-    /// <summary>Position i sees j only when i - j is below this; 0 for no window.</summary>
-    public int Window { get; init; }
-
-    /// <summary>First positions that are seen beside the window.</summary>
-    public int Sinks { get; init; }
 }
 
 /// <summary>How one sequence's rows are shared out.</summary>
@@ -170,11 +164,23 @@ internal unsafe struct CachedAttentionJob
     public int FirstPart, Blocks, Splits, Units, SplitUnits;
 }
 
-/// <summary>The tiles that some rows of a sequence see: those of the sinks, then those near.</summary>
-internal readonly record struct CachedAttentionUnits(int Sinks, int FirstNear, int Count)
+/// <summary>The tiles that some rows of a sequence see: those of far positions, then those near.</summary>
+internal readonly record struct CachedAttentionUnits(int FirstFar, int Far, int FirstNear, int Count)
 {
+    /// <summary>Whether a unit is a tile of the list of far positions.</summary>
+    public bool IsFar(int unit) => unit < Far;
+
     /// <summary>The tile of a unit.</summary>
-    public int TileOf(int unit) => unit < Sinks ? unit : FirstNear + unit - Sinks;
+    public int TileOf(int unit) => unit < Far ? FirstFar + unit : FirstNear + unit - Far;
+
+    /// <summary>The tiles that rows of a sequence, counted from the first, see.</summary>
+    public static CachedAttentionUnits Of(in CachedRows rows, int firstRow, int lastRow)
+    {
+        (int farStart, int farEnd) = rows.Seen(firstRow, lastRow, far: true);
+        (int nearStart, int nearEnd) = rows.Seen(firstRow, lastRow, far: false);
+        int firstFar = farStart / KeyValueTiles.Length, far = KeyValueTiles.TilesOf(farEnd) - firstFar, firstNear = nearStart / KeyValueTiles.Length;
+        return new CachedAttentionUnits(firstFar, far, firstNear, far + KeyValueTiles.TilesOf(nearEnd) - firstNear);
+    }
 }
 
 /// <summary>All parts' common knowledge.</summary>
@@ -191,25 +197,11 @@ internal unsafe struct CachedAttentionPlan
     /// <summary>Values of one row and tile between a part and the joining: sums, their greatest score, their total.</summary>
     public readonly int PartialStride => Width + 16;
 
-    /// <summary>The first position near a position that it sees.</summary>
-    public readonly int Near(int position) => Settings.Window > 0 ? Math.Max(0, position - Settings.Window + 1) : 0;
-
-    /// <summary>What a position sees of sinks or near, as positions from start to end.</summary>
-    public readonly (int Start, int End) Seen(int position, bool sinks) =>
-        sinks ? (0, Math.Min(Settings.Sinks, Near(position))) : (Near(position), position + 1);
-
-    /// <summary>The tiles that rows of a sequence see.</summary>
-    public readonly CachedAttentionUnits UnitsOf(in CachedRows rows, int firstRow, int lastRow)
-    {
-        int sinks = KeyValueTiles.TilesOf(Seen(rows.Position + lastRow, sinks: true).End), near = Near(rows.Position + firstRow) / KeyValueTiles.Length;
-        return new CachedAttentionUnits(sinks, near, sinks + (rows.Position + lastRow) / KeyValueTiles.Length - near + 1);
-    }
-
     /// <summary>Divides a row's sums by their total, into the result.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly void Save(CachedRows* rows, int head, int row, float* sums, float total)
     {
-        int v = rows->Tiles.Shape.ValueDim;
+        int v = rows->Near.Shape.ValueDim;
         float* target = Output.Data + (rows->Row + row / Share) * Output.RowStride + (head * Share + row % Share) * v;
         System.Numerics.Tensors.TensorPrimitives.Multiply(new ReadOnlySpan<float>(sums, v), 1 / total, new Span<float>(target, v));
     }

@@ -12,9 +12,9 @@ internal static unsafe class CachedAttentionBlock
     public static void Run(CachedAttentionPlan* plan, CachedRows* rows, CachedAttentionJob* job, int head, int first, int count, int split)
     {
         MicroKernel kernel = MicroKernel.Of(plan->Isa);
-        int k = rows->Tiles.Shape.HeadDim, share = plan->Share, width = plan->Width;
+        int k = rows->Near.Shape.HeadDim, share = plan->Share, width = plan->Width;
         bool direct = job->Splits == 1;
-        KeyValueShape shape = rows->Tiles.Shape;
+        KeyValueShape shape = rows->Near.Shape;
         int v = shape.ValueDim, size = shape.NumberBytes;
         // Few rows widen whole numbers as they multiply; many do it once beforehand, on whole cache lines, with room for the panel behind the last row.
         bool narrow = shape.IsScaled && count <= kernel.Rows && kernel.Narrow(shape.Type, count) != null, widens = shape.IsScaled && !narrow;
@@ -37,30 +37,30 @@ internal static unsafe class CachedAttentionBlock
             new Span<float>(total, count).Clear();
         }
 
-        CachedAttentionUnits units = plan->UnitsOf(*rows, first / share, (first + count - 1) / share);
+        CachedAttentionUnits units = CachedAttentionUnits.Of(*rows, first / share, (first + count - 1) / share);
         int unit = direct ? 0 : split * job->SplitUnits, endUnit = direct ? units.Count : Math.Min(units.Count, unit + job->SplitUnits);
         for (; unit < endUnit; unit++)
         {
-            int tile = units.TileOf(unit), start = tile * Length;
-            byte* keyTile = rows->Tiles.Key(head, tile), valueTile = rows->Tiles.Value(head, tile);
+            bool far = units.IsFar(unit);
+            int start = units.TileOf(unit) * Length;
+            KeyValueTile tile = TileOf(rows, units, unit), next = TileOf(rows, units, Math.Min(unit + 1, endUnit - 1));
+            int lanes = tile.Lanes;
+            byte* keyTile = tile.Key(head), valueTile = tile.Value(head), nextKeys = next.Key(head), nextValues = next.Value(head);
             float* keys = (float*)keyTile, values = (float*)valueTile;
-            float* keyScales = shape.IsScaled ? (float*)(keyTile + Length * k * size) : null, valueScales = shape.IsScaled ? (float*)(valueTile + Length * v * size) : null;
-            for (int c = 0; plan->Slopes is not null && c < Length; c++)
-                positions[c] = start + c;
-            bool sinks = unit < units.Sinks;
-            int next = units.TileOf(Math.Min(unit + 1, endUnit - 1));
-            byte* nextKeys = rows->Tiles.Key(head, next), nextValues = rows->Tiles.Value(head, next);
+            float* keyScales = shape.IsScaled ? tile.KeyScales(head) : null, valueScales = shape.IsScaled ? tile.ValueScales(head) : null;
+            for (int c = 0; plan->Slopes is not null && c < lanes; c++)
+                positions[c] = far ? rows->FarPositions[start + c] : start + c;
             if (widens)
             {
-                CacheRows.Widen(shape.Type, keyTile, Length * k, wideKeys);
-                CacheRows.Widen(shape.Type, valueTile, Length * v, wideValues);
+                CacheRows.Widen(shape.Type, keyTile, lanes * k, wideKeys);
+                CacheRows.Widen(shape.Type, valueTile, lanes * v, wideValues);
                 keys = wideKeys;
                 values = wideValues;
             }
             else if (!narrow && count <= kernel.Rows)
             {
                 // Keys and values lie behind each other.
-                Ahead(nextKeys, shape.KeyBytes + shape.ValueBytes);
+                Ahead(nextKeys, next.HeadBytes);
             }
 
             for (int group = 0; group < count; group += kernel.Rows)
@@ -68,21 +68,23 @@ internal static unsafe class CachedAttentionBlock
                 int groupRows = Math.Min(kernel.Rows, count - group);
                 float* partial = direct ? tileSums : job->Partials + (((long)head * rows->Count * share + first + group) * job->Units + unit) * plan->PartialStride;
                 nint stride = direct ? width : (nint)job->Units * plan->PartialStride;
-                int firstPosition = rows->Position + (first + group) / share, lastPosition = rows->Position + (first + group + groupRows - 1) / share;
-                // Both ends of what is seen move on from row to row.
-                int from = Math.Max(0, plan->Seen(firstPosition, sinks).Start - start), to = Math.Min(Length, plan->Seen(lastPosition, sinks).End - start);
+                (int from, int to) = rows->Seen((first + group) / share, (first + group + groupRows - 1) / share, far);
+                (from, to) = (Math.Max(0, from - start), Math.Min(lanes, to - start));
                 for (int column = from / kernel.Columns * kernel.Columns; column < to; column += kernel.Columns)
                 {
                     if (narrow)
-                        kernel.Narrow(shape.Type, groupRows)(k, queries, k, 1, (float*)(keyTile + column * size), Length, scores + column, Length, false, (float*)(nextKeys + k * column * size), 16);
+                        kernel.Narrow(shape.Type, groupRows)(k, queries, k, 1, (float*)(keyTile + column * size), lanes, scores + column, Length, false, (float*)(nextKeys + k * column * size), 16);
                     else
-                        kernel.Tile(groupRows)(k, queries + group * k, k, 1, keys + column, Length, scores + column, Length, false, keys, 0);
+                        kernel.Tile(groupRows)(k, queries + group * k, k, 1, keys + column, lanes, scores + column, Length, false, keys, 0);
                 }
 
                 for (int r = 0; r < groupRows; r++)
                 {
-                    int position = rows->Position + (first + group + r) / share;
-                    (float rowMost, float rowTotal) = Soften(plan, scores + r * Length, head * share + (first + group + r) % share, position, start, from, to, sinks, positions, tanh, keyScales, valueScales);
+                    int row = (first + group + r) / share;
+                    (int low, int high) = rows->Seen(row, far);
+                    (low, high) = (Math.Max(low - start, from), Math.Min(high - start, to));
+                    (float rowMost, float rowTotal) = Soften(
+                        plan, scores + r * Length, head * share + (first + group + r) % share, rows->Position + row, (low, high), from, to, positions, tanh, keyScales, valueScales);
                     if (direct)
                         (kept[2 * r], kept[2 * r + 1]) = (rowMost, rowTotal);
                     else
@@ -106,6 +108,9 @@ internal static unsafe class CachedAttentionBlock
             plan->Save(rows, head, first + r, sums + r * width, total[r]);
     }
 
+    private static KeyValueTile TileOf(CachedRows* rows, in CachedAttentionUnits units, int unit) =>
+        units.IsFar(unit) ? rows->Far[units.TileOf(unit)] : rows->Near[units.TileOf(unit)];
+
     // A few rows pass over a tile faster than the processor's own prefetching follows.
     private static void Ahead(byte* from, int count)
     {
@@ -115,10 +120,9 @@ internal static unsafe class CachedAttentionBlock
 
     // The row's powers in place of its scores, 0 where it sees nothing; the greatest score and the sum of the powers.
     private static (float Most, float Total) Soften(
-        CachedAttentionPlan* plan, float* scores, int head, int position, int start, int from, int to, bool sinks, float* positions, float* tanh, float* keyScales, float* valueScales)
+        CachedAttentionPlan* plan, float* scores, int head, int position, (int Low, int High) seen, int from, int to, float* positions, float* tanh, float* keyScales, float* valueScales)
     {
-        (int low, int high) = plan->Seen(position, sinks);
-        (low, high) = (Math.Max(low - start, from), Math.Min(high - start, to));
+        (int low, int high) = seen;
         if (low >= high)
         {
             if (from < to)

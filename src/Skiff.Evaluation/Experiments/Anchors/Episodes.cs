@@ -68,31 +68,36 @@ internal sealed class Episodes(Passages passages)
     private string LabelText(SplitMix64 random)
     {
         Mapping mapping = new(random, 2 + random.Below(Shots - 1));
-        int length = random.Of(s_lengths), lines = length > 3 ? 6 : 6 + random.Below(9);
+        int length = random.Of(s_lengths), lines = length > 3 ? 8 : 8 + random.Below(9);
         return string.Concat(Enumerable.Range(0, lines).Select(line =>
         {
             // Each kind once first, then at random: every line from there on is a question with its answer.
             int kind = line < mapping.Order.Length ? mapping.Order[line] : random.Of(mapping.Order);
-            int sentences = line < mapping.Order.Length ? length : Math.Min(length, random.Below(3));
+            int sentences = line < mapping.Order.Length ? length : Math.Min(length, random.Below(2));
             return Demonstration(passages.Sentences(random, sentences), random.Of(EpisodeWords.Kinds[kind]), mapping.Of(kind));
         }));
     }
 
     private string RecallText(SplitMix64 random)
     {
-        (string Keeper, string Thing)[] facts = Facts(random, 1 << (1 + random.Below(2)));
+        (string Keeper, string Thing)[] facts = Facts(random, 2 + random.Below(5));
         List<string> sentences = [];
+        int between = random.Of(s_lengths);
         foreach ((string, string)[] together in facts.Chunk(1 << random.Below(3)))
         {
             sentences.Add(Sentence(together));
-            sentences.AddRange(passages.Sentences(random, random.Below(3)));
+            sentences.AddRange(passages.Sentences(random, random.Below(1 + Math.Min(between, 2))));
         }
 
-        sentences.AddRange(passages.Sentences(random, random.Of([0, 1, 2, 4, 8, 16])));
-        foreach (int asked in random.Several([.. Enumerable.Range(0, facts.Length)], facts.Length))
+        sentences.AddRange(passages.Sentences(random, 2 * between));
+        // Asked in another order each time round.
+        for (int round = 0; round < 2; round++)
         {
-            sentences.Add(Sentence([facts[asked]]));
-            sentences.AddRange(passages.Sentences(random, random.Below(2)));
+            foreach (int asked in random.Several([.. Enumerable.Range(0, facts.Length)], facts.Length))
+            {
+                sentences.Add(Sentence([facts[asked]]));
+                sentences.AddRange(passages.Sentences(random, random.Below(1 + Math.Min(between, 1))));
+            }
         }
 
         return string.Join(' ', sentences) + "\n";

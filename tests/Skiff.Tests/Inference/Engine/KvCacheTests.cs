@@ -14,25 +14,24 @@ public sealed unsafe class KvCacheTests
     {
         CacheMemory memory = new();
         KeyValueShape shape = new(3, 5, 7);
-        using FullCache cache = new(memory, shape, 1000);
+        using KvCache cache = new(memory, shape);
         Assert.Equal((0L, 0), (cache.ByteLength, memory.Blocks));
         int position = 0;
         foreach (int positions in new[] { 1, 64, 65, 300, 301, 999, 1000 })
         {
-            cache.Reserve(positions, position);
+            cache.Reserve(new CacheNeed(positions, position));
             for (; position < positions; position++)
-                Write(cache.Tiles, position);
+                Write(cache.Near, position);
             for (int p = 0; p < positions; p++)
-                Assert.True(Holds(cache.Tiles, p), $"position {p} of {positions}");
+                Assert.True(Holds(cache.Near, p), $"position {p} of {positions}");
             Assert.Equal((cache.ByteLength, KeyValueTiles.TilesOf(positions)), (memory.Bytes, memory.Blocks));
         }
 
-        Assert.Equal(cache.MostBytes, cache.ByteLength);
-        Assert.Equal(16 * CacheMemory.BytesOf(shape), cache.MostBytes);
+        Assert.Equal(16 * CacheMemory.BytesOf(shape), cache.ByteLength);
         cache.Dispose();
         cache.Dispose();
         Assert.Equal((0L, 0), (memory.Bytes, memory.Blocks));
-        Assert.Throws<ObjectDisposedException>(() => cache.Reserve(1, 0));
+        Assert.Throws<ObjectDisposedException>(() => cache.Reserve(new CacheNeed(1, 0)));
     }
 
     [Theory]
@@ -40,24 +39,69 @@ public sealed unsafe class KvCacheTests
     [InlineData(50, 3, 1)]
     [InlineData(64, 70, 20)]
     [InlineData(130, 0, 64)]
-    public void AWindowKeepsItsPositionsAndTheSinksInMemoryThatDoesNotGrow(int window, int sinks, int rows)
+    public void AWindowKeepsItsPositionsInMemoryThatDoesNotGrow(int window, int sinks, int rows)
     {
         CacheMemory memory = new();
-        using WindowCache cache = new(memory, new KeyValueShape(2, 4, 6), window, sinks, rows);
+        KeyValueShape shape = new(2, 4, 6);
+        using KvCache cache = new(memory, shape);
+        long most = 0;
         for (int first = 0; first < 1000; first += rows)
         {
-            cache.Reserve(first + rows, first);
+            cache.Reserve(new CacheNeed(first + rows, first, Math.Max(0, first - window + 1), 0, Math.Min(first, sinks), Math.Min(first + rows, sinks)));
             for (int p = first; p < first + rows; p++)
-                Write(cache.Tiles, p);
+                Write(cache.Near, p);
             // All that any row of this pass sees.
             for (int p = Math.Max(0, first - window + 1); p < first + rows; p++)
-                Assert.True(Holds(cache.Tiles, p), $"position {p} after {first + rows}");
-            for (int p = 0; p < Math.Min(sinks, first + rows); p++)
-                Assert.True(Holds(cache.Tiles, p), $"sink {p} after {first + rows}");
+                Assert.True(Holds(cache.Near, p), $"position {p} after {first + rows}");
+            Assert.Equal(cache.ByteLength, memory.Bytes);
+            most = Math.Max(most, memory.Bytes);
         }
 
-        Assert.Equal(cache.MostBytes, memory.Bytes);
-        Assert.True(cache.MostBytes < (window + sinks + rows + 5 * 64) * 2 * 10 * sizeof(float));
+        Assert.True(most <= CacheMemory.BytesOf(shape) * ((window + rows + 2 * 62) / 64 + KeyValueTiles.TilesOf(sinks)), $"{most}");
+    }
+
+    [Fact]
+    public void AListTakesThePagesItNeedsAndItsEntriesStayAsItGrows()
+    {
+        CacheMemory memory = new();
+        KeyValueShape shape = new(2, 3, 5);
+        using KvCache cache = new(memory, shape);
+        int entries = 0;
+        foreach (int end in new[] { 1, 2, 5, 16, 17, 24, 25, 60, 64, 65, 70, 200 })
+        {
+            cache.Reserve(new CacheNeed(0, 0, 0, 0, entries, end));
+            for (; entries < end; entries++)
+                Write(cache.Far, entries);
+            for (int entry = 0; entry < end; entry++)
+                Assert.True(Holds(cache.Far, entry), $"entry {entry} of {end}");
+            long bytes = (end / 64) * CacheMemory.BytesOf(shape) + (end % 64 == 0 ? 0 : CacheMemory.BytesOf(shape, KeyValueTiles.LanesOf(end, end / 64)));
+            Assert.Equal((bytes, bytes), (cache.ByteLength, memory.Bytes));
+        }
+
+        // 5 entries of 2 heads of 8 numbers, what is read behind them, and a border.
+        Assert.Equal(5 * 2 * 8 * 4 + 256 + 64, CacheMemory.BytesOf(shape, 5));
+        // The first 130 are seen no more.
+        cache.Trim(new CacheNeed(0, 0, 0, 130, 200, 200));
+        Assert.Equal(2, memory.Blocks);
+        Assert.True(Holds(cache.Far, 130) && Holds(cache.Far, 199));
+        cache.Dispose();
+        Assert.Equal((0L, 0), (memory.Bytes, memory.Blocks));
+    }
+
+    [Fact]
+    public void WhatIsNearIsLetGoWhenNothingOfItIsSeen()
+    {
+        CacheMemory memory = new();
+        using KvCache cache = new(memory, new KeyValueShape(1, 2, 3));
+        cache.Reserve(new CacheNeed(100, 0));
+        Assert.Equal(2, memory.Blocks);
+        cache.Trim(new CacheNeed(100, 100, 99));
+        Assert.Equal(1, memory.Blocks);
+        cache.Trim(new CacheNeed(100, 100, 100));
+        Assert.Equal(0, memory.Blocks);
+        // Position 100 lies in the middle of the page that is taken anew.
+        cache.Reserve(new CacheNeed(101, 100, 100));
+        Assert.Equal(1, memory.Blocks);
     }
 
     [Theory]
@@ -75,8 +119,11 @@ public sealed unsafe class KvCacheTests
         float[] logits = EngineRun.Alone(engine, tokens, 0, () => random.Next(1, 33));
         // The second holds the whole context: the same bits from a cache that never turns.
         Assert.Equal(EngineRun.Alone(wide, tokens, 0, () => 400), logits);
-        using InferenceSequence sequence = engine.CreateSequence(1000), all = wide.CreateSequence(1000);
-        Assert.True(sequence.ByteLength < all.ByteLength);
+        using InferenceEngine full = new(model);
+        using InferenceSequence sequence = engine.CreateSequence(1000), all = full.CreateSequence(1000);
+        for (int start = 0; start < 992; start += 32)
+            engine.Forward([new SequenceTokens(sequence, Enumerable.Repeat(1, 32).ToArray(), WantedLogits.None)], []);
+        Assert.True(4 * sequence.ByteLength <= all.ByteLength, $"{sequence.ByteLength} of {all.ByteLength}");
         if (sinks > 0)
             return;
         ModelConfig windowed = model.Config with { Layers = [.. model.Config.Layers.Select(layer => layer with { SlidingWindow = window })] };
@@ -110,62 +157,66 @@ public sealed unsafe class KvCacheTests
         Assert.Equal((0, 0L), (engine.CacheBlocks, engine.CacheBytes));
     }
 
-    // A family of forks, each of which writes what it likes: none sees another's positions.
-    [Theory]
-    [InlineData(0, 0)]
-    [InlineData(100, 0)]
-    [InlineData(100, 70)]
-    public void ForksShareWhatIsWrittenAndNothingElse(int window, int sinks)
+    // A family of forks, each of which writes what it likes: none sees another's positions, or another's list.
+    [Fact]
+    public void ForksShareWhatIsWrittenAndNothingElse()
     {
-        const int rows = 40;
         CacheMemory memory = new();
         KeyValueShape shape = new(1, 2, 3);
-        Random random = new(window + sinks);
-        List<(KvCache Cache, List<int> Written)> alive = [(New(), [])];
+        Random random = new(1);
+        List<(KvCache Cache, List<int> Near, List<int> Far)> alive = [(new KvCache(memory, shape), [], [])];
         for (int step = 0; step < 600; step++)
         {
             int at = random.Next(alive.Count);
-            (KvCache cache, List<int> written) = alive[at];
+            (KvCache cache, List<int> near, List<int> far) = alive[at];
             if (random.Next(4) == 0 && alive.Count < 6)
             {
-                int position = window == 0 ? random.Next(written.Count + 1) : written.Count;
-                KvCache fork = New();
+                int position = random.Next(near.Count + 1), entries = random.Next(far.Count + 1);
+                KvCache fork = new(memory, shape);
                 fork.Share(cache, position);
-                alive.Add((fork, written[..position]));
+                alive.Add((fork, near[..position], far[..entries]));
             }
-            else if (random.Next(8) == 0 && alive.Count > 1 || written.Count > 600)
+            else if ((random.Next(8) == 0 && alive.Count > 1) || near.Count > 600)
             {
                 cache.Dispose();
-                alive[at] = (New(), []);
+                alive[at] = (new KvCache(memory, shape), [], []);
             }
             else
             {
-                int first = written.Count, count = random.Next(1, rows + 1);
-                cache.Reserve(first + count, first);
+                int first = near.Count, count = random.Next(1, 41), entries = far.Count, more = random.Next(9);
+                cache.Reserve(new CacheNeed(first + count, first, 0, 0, entries, entries + more));
                 for (int p = first; p < first + count; p++)
                 {
-                    written.Add(random.Next(1000));
-                    ((float*)cache.Tiles.Key(0, p / 64))[p % 64] = written[p];
-                    ((float*)cache.Tiles.Value(0, p / 64))[p % 64 * 3 + 2] = written[p];
+                    near.Add(random.Next(1000));
+                    Put(cache.Near, p, near[p]);
+                }
+
+                for (int e = entries; e < entries + more; e++)
+                {
+                    far.Add(random.Next(1000));
+                    Put(cache.Far, e, far[e]);
                 }
             }
 
-            foreach ((KvCache each, List<int> values) in alive)
+            foreach ((KvCache each, List<int> values, List<int> list) in alive)
             {
                 for (int p = 0; p < values.Count; p++)
-                {
-                    if (p >= sinks && window > 0 && p <= values.Count - window)
-                        continue;
-                    Assert.Equal(values[p], ((float*)each.Tiles.Key(0, p / 64))[p % 64]);
-                    Assert.Equal(values[p], ((float*)each.Tiles.Value(0, p / 64))[p % 64 * 3 + 2]);
-                }
+                    Assert.Equal((values[p], values[p]), Get(each.Near, p));
+                for (int e = 0; e < list.Count; e++)
+                    Assert.Equal((list[e], list[e]), Get(each.Far, e));
             }
         }
 
         alive.ForEach(a => a.Cache.Dispose());
         Assert.Equal((0L, 0), (memory.Bytes, memory.Blocks));
 
-        KvCache New() => window == 0 ? new FullCache(memory, shape, 1000) : new WindowCache(memory, shape, window, sinks, rows);
+        static void Put(KeyValueTiles tiles, int at, float value)
+        {
+            ((float*)tiles[at / 64].Key(0))[at % 64] = value;
+            ((float*)tiles[at / 64].Value(0))[at % 64 * 3 + 2] = value;
+        }
+
+        static (float, float) Get(KeyValueTiles tiles, int at) => (((float*)tiles[at / 64].Key(0))[at % 64], ((float*)tiles[at / 64].Value(0))[at % 64 * 3 + 2]);
     }
 
     [Fact]
@@ -173,13 +224,13 @@ public sealed unsafe class KvCacheTests
     {
         CacheMemory memory = new();
         KeyValueShape shape = new(1, 2, 3);
-        using FullCache first = new(memory, shape, 1000), second = new(memory, shape, 1000);
-        first.Reserve(300, 0);
+        using KvCache first = new(memory, shape), second = new(memory, shape);
+        first.Reserve(new CacheNeed(300, 0));
         Assert.Equal(5, memory.Blocks);
         second.Share(first, 300);
         Assert.Equal((5, first.ByteLength), (memory.Blocks, second.ByteLength));
         // Position 300 lies in the fifth page.
-        second.Reserve(301, 300);
+        second.Reserve(new CacheNeed(301, 300));
         Assert.Equal(6, memory.Blocks);
         first.Dispose();
         Assert.Equal(5, memory.Blocks);
@@ -199,7 +250,7 @@ public sealed unsafe class KvCacheTests
         Assert.Equal((0L, 0), (memory.Bytes, memory.Blocks));
 
         [MethodImpl(MethodImplOptions.NoInlining)]
-        static void Leave(CacheMemory memory) => new FullCache(memory, new KeyValueShape(1, 2, 3), 1000).Reserve(300, 0);
+        static void Leave(CacheMemory memory) => new KvCache(memory, new KeyValueShape(1, 2, 3)).Reserve(new CacheNeed(300, 0));
     }
 
     private static Model Long(Model model)
@@ -208,34 +259,26 @@ public sealed unsafe class KvCacheTests
         return new Model("long", config, model.Parameter, model.TypeOf, () => null, TensorType.F32);
     }
 
-    private static void Write(KeyValueTiles tiles, int position)
-    {
-        for (int head = 0; head < tiles.Shape.Heads; head++)
-        {
-            for (int i = 0; i < tiles.Shape.HeadDim; i++)
-                ((float*)tiles.Key(head, position / 64))[i * 64 + position % 64] = position * 100 + head * 10 + i;
-            for (int i = 0; i < tiles.Shape.ValueDim; i++)
-                ((float*)tiles.Value(head, position / 64))[position % 64 * tiles.Shape.ValueDim + i] = -(position * 100 + head * 10 + i);
-        }
-    }
+    private static void Write(KeyValueTiles tiles, int position) => Visit(tiles, position, (number, expected) => *number = expected);
 
     private static bool Holds(KeyValueTiles tiles, int position)
     {
+        bool holds = true;
+        Visit(tiles, position, (number, expected) => holds &= *number == expected);
+        return holds;
+    }
+
+    private static void Visit(KeyValueTiles tiles, int at, Visitor visit)
+    {
+        KeyValueTile tile = tiles[at / 64];
         for (int head = 0; head < tiles.Shape.Heads; head++)
         {
             for (int i = 0; i < tiles.Shape.HeadDim; i++)
-            {
-                if (((float*)tiles.Key(head, position / 64))[i * 64 + position % 64] != position * 100 + head * 10 + i)
-                    return false;
-            }
-
+                visit((float*)tile.Key(head) + i * tile.Lanes + at % 64, at * 100 + head * 10 + i);
             for (int i = 0; i < tiles.Shape.ValueDim; i++)
-            {
-                if (((float*)tiles.Value(head, position / 64))[position % 64 * tiles.Shape.ValueDim + i] != -(position * 100 + head * 10 + i))
-                    return false;
-            }
+                visit((float*)tile.Value(head) + at % 64 * tiles.Shape.ValueDim + i, -(at * 100 + head * 10 + i));
         }
-
-        return true;
     }
+
+    private delegate void Visitor(float* number, float expected);
 }

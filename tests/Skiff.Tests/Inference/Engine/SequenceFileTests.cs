@@ -67,7 +67,7 @@ public sealed class SequenceFileTests
         Assert.Contains("length", Damaged([.. bytes, 0]));
         Assert.Contains("length", Damaged([]));
         Assert.Contains("hash", Damaged([.. bytes[..^1], (byte)(bytes[^1] ^ 1)]));
-        Assert.Contains("version", Damaged([.. bytes[..8], 2, .. bytes[9..]]));
+        Assert.Contains("version", Damaged([.. bytes[..8], 1, .. bytes[9..]]));
         Assert.Contains("positions", Damaged([.. bytes[..12], 255, 255, 255, 255, .. bytes[16..]]));
         Random random = new(1);
         for (int i = 0; i < 400; i++)

@@ -52,12 +52,12 @@ public sealed unsafe class CachedAttentionTests : IDisposable
 
     private static Gen<int> Of(params int[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);
 
-    private static Case Plain(int time, int seed) => new(time, 2, 3, 16, 16, seed) { Window = 50, Sinks = 3, Plain = true };
+    private static Case Plain(int time, int seed) => new(time, 2, 3, 16, 16, seed) { Rule = new() { Window = 50, Sinks = 3 }, Plain = true };
 
     [Fact]
     public void WhatTheWindowHidesIsNotTouched()
     {
-        Case c = new(300, 2, 2, 16, 16, 5) { Window = 70, Sinks = 2, Plain = true };
+        Case c = new(300, 2, 2, 16, 16, 5) { Rule = new() { Window = 70, Sinks = 2 }, Plain = true };
         float[] clean = c.Run(IsaChoice.Current, _one, [100, 50, 50, 100]);
         for (int position = 2; position < 130; position++)
         {
@@ -83,6 +83,7 @@ public sealed unsafe class CachedAttentionTests : IDisposable
         private readonly int _groups, _share, _k, _v;
         private readonly float[] _query, _factors, _slopes;
         private readonly float _softCap;
+        private readonly bool[] _closes;
         private readonly int _seed;
 
         public Case(int time, int groups, int share, int k, int v, int seed)
@@ -95,8 +96,9 @@ public sealed unsafe class CachedAttentionTests : IDisposable
             _factors = random.Next(3) == 0 ? Gradients.Values(random, time, 1.5) : [];
             _slopes = random.Next(3) == 0 ? Gradients.Values(random, groups * share, 0.2) : [];
             _softCap = random.Next(3) == 0 ? 3 : 0;
-            Window = random.Next(2) == 0 ? 0 : random.Next(1, 100);
-            Sinks = Window == 0 || random.Next(2) == 0 ? 0 : random.Next(1, 80);
+            Rule = AnyRule(random);
+            double density = random.Next(4) == 0 ? 1 : random.NextDouble() * 0.3;
+            _closes = [.. Enumerable.Range(0, time).Select(_ => random.NextDouble() < density)];
         }
 
         public int Time { get; }
@@ -107,9 +109,7 @@ public sealed unsafe class CachedAttentionTests : IDisposable
 
         public float[] Value { get; }
 
-        public int Window { get; init; }
-
-        public int Sinks { get; init; }
+        public VisibilityRule Rule { get; init; }
 
         /// <summary>Without cap, slopes and factors.</summary>
         public bool Plain
@@ -117,7 +117,7 @@ public sealed unsafe class CachedAttentionTests : IDisposable
             init => (_softCap, _slopes, _factors) = value ? (0, [], []) : (_softCap, _slopes, _factors);
         }
 
-        private CachedAttentionSettings Settings => new() { Scale = 0.3f, SoftCap = _softCap, Window = Window, Sinks = Sinks };
+        private CachedAttentionSettings Settings => new() { Scale = 0.3f, SoftCap = _softCap };
 
         public void Check(Isa isa, ThreadTeam one, ThreadTeam three)
         {
@@ -125,9 +125,11 @@ public sealed unsafe class CachedAttentionTests : IDisposable
             float[] whole = Run(isa, one, [Time]), expected = [.. _query];
             for (int i = 0; i < expected.Length && _factors.Length > 0; i++)
                 expected[i] *= _factors[i / (_groups * _share * _k)];
+            Visibility seen = new(Time);
+            seen.Set(Rule, Time, default, Rule.HasAnchors ? _closes : []);
             PlainAttention plain = new(
                 (1, Time, _groups * _share, _groups, _k, _v), new AttentionSettings { Scale = 0.3f, SoftCap = _softCap }, Gradients.Widen(_slopes),
-                (_, i, j) => j <= i && (Window == 0 || i - j < Window || j < Sinks));
+                (_, i, j) => seen.Sees(i, j));
             double distance = Gradients.Distance(whole, plain.Forward(Gradients.Widen(expected), Stored(Key, _k), Stored(Value, _v)).Output);
             Assert.True(distance < 5e-6, $"off by {distance}");
             List<int> chunks = [];
@@ -158,19 +160,17 @@ public sealed unsafe class CachedAttentionTests : IDisposable
             int position = 0;
             fixed (float* q = _query, k = Key, v = Value, o = output, f = _factors)
             {
-                (KeyValueTiles tiles, Tensor memory) = Cache(chunks.Max());
+                using Cache cache = new(this, chunks.Max());
                 int queries = _groups * _share * _k, outputs = _groups * _share * _v;
                 foreach (int count in chunks)
                 {
-                    CachedRows rows = new(tiles, 0, count, position);
+                    CachedRows rows = cache.Next(0, count);
                     CacheWrite.Run(&rows, 1, new MatrixView(k + position * _groups * _k, count, _groups * _k), new MatrixView(v + position * _groups * _v, count, _groups * _v), _v, team);
                     CachedAttention.Forward(
                         &rows, 1, new MatrixView(q + position * queries, count, queries), f is null ? null : f + position, slopes ?? _slopes, Settings,
                         new MatrixView(o + position * outputs, count, outputs), team, isa);
                     position += count;
                 }
-
-                GC.KeepAlive(memory);
             }
 
             return output;
@@ -183,12 +183,11 @@ public sealed unsafe class CachedAttentionTests : IDisposable
             float[] query = [.. cases.SelectMany(c => c._query)], key = [.. cases.SelectMany(c => c.Key)], value = [.. cases.SelectMany(c => c.Value)];
             float[] output = new float[rows * first._groups * first._share * first._v];
             CachedRows* sequences = stackalloc CachedRows[cases.Length];
-            List<Tensor> memories = [];
+            List<Cache> caches = [];
             for (int i = 0; i < cases.Length; i++)
             {
-                (KeyValueTiles tiles, Tensor memory) = cases[i].Cache(cases[i].Time);
-                memories.Add(memory);
-                sequences[i] = new CachedRows(tiles, row, cases[i].Time, 0);
+                caches.Add(new Cache(cases[i], cases[i].Time));
+                sequences[i] = caches[i].Next(row, cases[i].Time);
                 row += cases[i].Time;
             }
 
@@ -199,22 +198,93 @@ public sealed unsafe class CachedAttentionTests : IDisposable
                     sequences, cases.Length, new MatrixView(q, rows, query.Length / rows), null, first._slopes, first.Settings, new MatrixView(o, rows, output.Length / rows), team, IsaChoice.Current);
             }
 
-            GC.KeepAlive(memories);
+            caches.ForEach(cache => cache.Dispose());
             int at = 0;
             return [.. cases.Select(c => output[at..(at += c.Time * first._groups * first._share * first._v)])];
         }
 
-        // Pages that hold anything but zeros, as few as the rule needs: in a window the tiles share them in turn.
-        private (KeyValueTiles Tiles, Tensor Memory) Cache(int mostRows)
+        private static VisibilityRule AnyRule(Random random) => random.Next(4) switch
         {
-            KeyValueShape shape = new(_groups, _k, _v, Type);
-            int tiles = KeyValueTiles.TilesOf(Time), pinned = Window == 0 ? tiles : Math.Min(tiles, KeyValueTiles.TilesOf(Sinks)), ring = Window == 0 ? 1 : (Window + mostRows - 1 + 62) / 64 + 1;
-            Tensor memory = Tensor.Allocate(TensorType.U8, (pinned + ring) * shape.PageBytes + tiles * sizeof(long));
-            new Span<byte>(memory.Data, checked((int)memory.ByteLength)).Fill(0xFF);
-            byte** pages = (byte**)(memory.Data + (pinned + ring) * shape.PageBytes);
-            for (int tile = 0; tile < tiles; tile++)
-                pages[tile] = memory.Data + (tile < pinned ? tile : pinned + (tile - pinned) % ring) * shape.PageBytes;
-            return (new KeyValueTiles(pages, shape), memory);
+            0 => VisibilityRule.Causal,
+            1 => new() { Window = random.Next(1, 100), Sinks = random.Next(2) * random.Next(80) },
+            2 => new() { Window = random.Next(1, 50), Sinks = random.Next(2) * random.Next(9), KeepsAnchors = true, AnchorsPerSegment = random.Next(1, 4) },
+            _ => new()
+            {
+                Segments = true,
+                AnchorsSeeAnchors = random.Next(2) == 0,
+                AnchorsPerSegment = random.Next(1, 4),
+                LastVisible = random.Next(2) * random.Next(40),
+                LastAnchors = random.Next(3) == 0 ? random.Next(1, 9) : 0,
+            },
+        };
+
+        /// <summary>Pages that hold anything but numbers, as few as the rule needs: what is near shares them in turn.</summary>
+        private sealed class Cache : IDisposable
+        {
+            private readonly Case _case;
+            private readonly VisibilityWalk _walk;
+            private readonly Tensor _near, _far, _lists;
+            private readonly KeyValueTiles _nearTiles, _farTiles;
+            private readonly int* _positions;
+
+            public Cache(Case @case, int mostRows)
+            {
+                _case = @case;
+                _walk = new VisibilityWalk(@case.Rule);
+                int time = @case.Time, entries = 0, reach = 0;
+                VisibilityWalk ahead = new(@case.Rule);
+                for (int i = 0; i < time; i++)
+                {
+                    ahead.Step(@case._closes[i]);
+                    reach = Math.Max(reach, i - ahead.NearStart + 1);
+                }
+
+                entries = ahead.FarCount;
+                KeyValueShape shape = new(@case._groups, @case._k, @case._v, @case.Type);
+                int tiles = KeyValueTiles.TilesOf(time), ring = Math.Min(tiles, (reach + mostRows + 62) / 64 + 1), farTiles = KeyValueTiles.TilesOf(entries);
+                // A list's last page may have lanes to spare.
+                int layout = @case._seed % 2 == 0 ? entries : int.MaxValue;
+                (_near, _nearTiles) = Pages(tiles, ring, shape, int.MaxValue);
+                (_far, _farTiles) = Pages(Math.Max(1, farTiles), Math.Max(1, farTiles), shape, layout);
+                _lists = Tensor.Allocate(TensorType.I32, 5L * time + 1);
+                _positions = (int*)_lists.Data + 4 * time;
+            }
+
+            /// <summary>The next rows, in a pass of their own.</summary>
+            public CachedRows Next(int row, int count)
+            {
+                int* near = (int*)_lists.Data, start = near + _case.Time, end = start + _case.Time, added = end + _case.Time;
+                int position = _walk.Position, at = _walk.FarCount, adds = 0;
+                for (int i = 0; i < count; i++)
+                {
+                    _walk.Step(_case._closes[position + i]);
+                    (near[i], start[i], end[i]) = (_walk.NearStart, _walk.FarStart, _walk.FarEnd);
+                    foreach (int far in _walk.Added)
+                        _positions[at + adds] = added[adds++] = far;
+                }
+
+                return new CachedRows(_nearTiles, row, count, position)
+                {
+                    Far = _farTiles, NearStart = near, FarStart = start, FarEnd = end, FarPositions = _positions, Added = added, AddedCount = adds, AddedAt = at,
+                };
+            }
+
+            public void Dispose()
+            {
+                GC.KeepAlive(_near);
+                GC.KeepAlive(_far);
+                GC.KeepAlive(_lists);
+            }
+
+            private static (Tensor Memory, KeyValueTiles Tiles) Pages(int tiles, int pages, KeyValueShape shape, int entries)
+            {
+                Tensor memory = Tensor.Allocate(TensorType.U8, pages * shape.PageBytes + tiles * sizeof(long));
+                new Span<byte>(memory.Data, checked((int)memory.ByteLength)).Fill(0xFF);
+                byte** table = (byte**)(memory.Data + pages * shape.PageBytes);
+                for (int tile = 0; tile < tiles; tile++)
+                    table[tile] = memory.Data + tile % pages * shape.PageBytes;
+                return (memory, new KeyValueTiles(table, shape, entries));
+            }
         }
     }
 }

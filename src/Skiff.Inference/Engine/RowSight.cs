@@ -1,0 +1,64 @@
+using Skiff.Tensors;
+
+namespace Skiff.Inference;
+
+/// <summary>What the rows of a pass see by one rule, as kernels read it; empty for a rule that hides nothing.</summary>
+internal sealed unsafe class RowSight
+{
+    private readonly int* _nearStart, _farStart, _farEnd, _added;
+    private readonly int[] _addedFrom, _addedAt;
+    private int _addedCount;
+
+    /// <summary>Room in memory that somebody else owns.</summary>
+    /// <param name="memory">As many numbers as <see cref="Numbers"/>.</param>
+    /// <param name="rule">The rule.</param>
+    /// <param name="rows">Rows at most.</param>
+    public RowSight(int* memory, VisibilityRule rule, int rows)
+    {
+        IsUsed = rule.Hides;
+        _nearStart = memory;
+        _farStart = memory + rows;
+        _farEnd = memory + 2 * rows;
+        _added = memory + 3 * rows;
+        (_addedFrom, _addedAt) = (new int[rows + 1], new int[rows]);
+    }
+
+    /// <summary>Whether rows see anything but all.</summary>
+    public bool IsUsed { get; }
+
+    /// <summary>Numbers that so many rows take. A sequence that closes a segment may add positions of earlier passes.</summary>
+    public static long Numbers(VisibilityRule rule, int rows) => rule.Hides ? (long)rows * (3 + rule.AnchorsPerSegment) : 0;
+
+    /// <summary>Forgets the last pass.</summary>
+    public void Clear() => _addedCount = 0;
+
+    /// <summary>A sequence's rows begin.</summary>
+    public void Begin(int sequence, int farCount) => (_addedFrom[sequence], _addedAt[sequence]) = (_addedCount, farCount);
+
+    /// <summary>A row, as the walk came to it.</summary>
+    public void Add(int sequence, int row, VisibilityWalk walk)
+    {
+        (_nearStart[row], _farStart[row], _farEnd[row]) = (walk.NearStart, walk.FarStart, walk.FarEnd);
+        for (int i = 0; i < walk.Added.Count; i++)
+            _added[_addedCount++] = walk.Added[i];
+        _addedFrom[sequence + 1] = _addedCount;
+    }
+
+    /// <summary>Rows of a sequence with what they see.</summary>
+    /// <param name="rows">Rows, near tiles and positions.</param>
+    /// <param name="sequence">Which of the pass.</param>
+    /// <param name="firstRow">The first of them among all rows of the pass.</param>
+    /// <param name="cache">The sequence's cache of a block.</param>
+    /// <param name="farPositions">The positions of the list's entries, or null.</param>
+    public CachedRows Place(CachedRows rows, int sequence, int firstRow, KvCache cache, int* farPositions) => !IsUsed ? rows : rows with
+    {
+        Far = cache.Far,
+        NearStart = _nearStart + firstRow,
+        FarStart = _farStart + firstRow,
+        FarEnd = _farEnd + firstRow,
+        FarPositions = farPositions,
+        Added = _added + _addedFrom[sequence],
+        AddedCount = _addedFrom[sequence + 1] - _addedFrom[sequence],
+        AddedAt = _addedAt[sequence],
+    };
+}
