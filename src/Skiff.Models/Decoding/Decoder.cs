@@ -64,6 +64,7 @@ public sealed class Decoder
             throw new InvalidInputException("input", "tokens", $"{state.Position + (long)time} positions are more than the model's context of {MaxPositions}");
 
         float[] x = Embed(tokens, state.Position);
+        state.Append(tokens);
         for (int i = 0; i < _blocks.Length; i++)
             _blocks[i].Apply(x, time, state, state.Layers[i]);
         state.Position += time;

@@ -46,13 +46,13 @@ internal sealed class DecoderAttention
         }
 
         cache.Append(state.Position, key, value);
-        return _output.Apply(Attend(_config, _layer, _layer.KeyValueHeads, query, time, state.Position, cache));
+        return _output.Apply(Attend(_config, _layer, _layer.KeyValueHeads, query, time, state, cache));
     }
 
     /// <summary>softmax(q k^T scale + position) v for each new position, [T, H, value head].</summary>
-    public static float[] Attend(ModelConfig config, LayerConfig layer, int keyValueHeads, float[] query, int time, int position, LayerState cache)
+    public static float[] Attend(ModelConfig config, LayerConfig layer, int keyValueHeads, float[] query, int time, DecoderState state, LayerState cache)
     {
-        int heads = layer.Heads, k = config.HeadDim, valueDim = config.ValueHeadDim, share = heads / keyValueHeads;
+        int position = state.Position, heads = layer.Heads, k = config.HeadDim, valueDim = config.ValueHeadDim, share = heads / keyValueHeads;
         float[] result = new float[time * heads * valueDim];
         double[] slopes = config.Position == PositionKind.Alibi ? Alibi.Slopes(heads) : [];
         if ((long)time * heads * k * (position + time) < 1 << 18)
@@ -83,7 +83,8 @@ internal sealed class DecoderAttention
                     score = Elementwise.SoftCap(score, config.AttnLogitSoftcapping);
                 if (slopes.Length > 0)
                     score += slopes[h] * (j - at);
-                scores[j - first] = score;
+                // Blocks with a window of their own keep to it.
+                scores[j - first] = layer.SlidingWindow > 0 || state.Sees(at, j) ? score : double.NegativeInfinity;
             }
 
             Elementwise.Softmax(scores);

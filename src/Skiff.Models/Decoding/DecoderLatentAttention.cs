@@ -61,6 +61,6 @@ internal sealed class DecoderLatentAttention
         }
 
         cache.Append(state.Position, keys, values);
-        return _output.Apply(DecoderAttention.Attend(_config, _layer, heads, query, time, state.Position, cache));
+        return _output.Apply(DecoderAttention.Attend(_config, _layer, heads, query, time, state, cache));
     }
 }

@@ -5,10 +5,12 @@ public sealed class DecoderState
 {
     private readonly Dictionary<RopeConfig, (double[] Frequencies, double Scale)> _rotations = [];
     private readonly int _plannedLength;
+    private readonly AnchorMask? _mask;
 
     internal DecoderState(ModelConfig config, int plannedLength)
     {
         _plannedLength = plannedLength;
+        _mask = config.Anchors is { } anchors ? new AnchorMask(anchors) : null;
         Layers = [.. config.Layers.Select(layer => layer.Kind == LayerKind.Recurrent
             ? new LayerState(0, 0, config.Recurrent!)
             : new LayerState((config.Latent is null ? layer.KeyValueHeads : layer.Heads) * config.HeadDim,
@@ -19,6 +21,16 @@ public sealed class DecoderState
     public int Position { get; internal set; }
 
     internal IReadOnlyList<LayerState> Layers { get; }
+
+    /// <summary>Takes tokens before they are processed: a model with anchors looks at them.</summary>
+    internal void Append(ReadOnlySpan<int> tokens)
+    {
+        for (int i = 0; i < tokens.Length && _mask is not null; i++)
+            _mask.Append(tokens[i]);
+    }
+
+    /// <summary>Whether a position sees an earlier one.</summary>
+    internal bool Sees(int i, int j) => _mask?.Sees(i, j) ?? true;
 
     // Some scalings look at the length of the whole sequence, which must not change under keys already turned.
     internal (double[] Frequencies, double Scale) Rotation(RopeConfig rope)
