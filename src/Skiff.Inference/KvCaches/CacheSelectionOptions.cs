@@ -2,7 +2,7 @@ using Skiff.Tensors;
 
 namespace Skiff.Inference;
 
-/// <summary>The numbers of <see cref="CacheSelection"/>'s policies; defaults are those of the papers, or as near as a small budget allows.</summary>
+/// <summary>The numbers of <see cref="CacheSelection"/>'s policies; defaults suit budgets of tens of positions.</summary>
 public sealed record CacheSelectionOptions
 {
     /// <summary>First positions that <see cref="SelectionPolicy.Streaming"/> and <see cref="SelectionPolicy.Separators"/> keep, as far as the budget leaves room for recent ones.</summary>

@@ -24,6 +24,9 @@ public enum SelectionPolicy
     /// </summary>
     SnapKv,
 
-    /// <summary>The most recent positions, and those whose keys have the smallest L2 norm. Devoto et al., arXiv 2406.11430, section 3.</summary>
+    /// <summary>
+    /// The most recent positions, and those whose keys have the smallest L2 norm. Devoto et al., arXiv 2406.11430, who leave the caches of the
+    /// first two blocks whole.
+    /// </summary>
     KeyNorm,
 }

@@ -5,7 +5,7 @@ using System.Runtime.CompilerServices;
 namespace Skiff.Tensors;
 
 /// <summary>
-/// Lengths of a cache's keys. Keys of small norm tend to get much attention (Devoto et al., arXiv 2406.11430, section 2), so they tell what to
+/// Lengths of a cache's keys. Keys of small norm tend to get much attention (Devoto et al., arXiv 2406.11430), so they tell what to
 /// keep without any query. Rotation leaves a norm as it is.
 /// </summary>
 internal static unsafe class KeyNorms
