@@ -10,8 +10,7 @@ public sealed unsafe class Visibility
     private readonly NativeBuffer _memory;
     private readonly int _capacity;
     private readonly int* _nearStart, _farStart, _farEnd, _far;
-    private VisibilityWalk? _walk;
-    private VisibilityRule? _rule;
+    private readonly Dictionary<VisibilityRule, VisibilityWalk> _walks = [];
 
     /// <summary>Room for rows of up to <paramref name="capacity"/> positions; at first, causal over all of them.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Less than one position.</exception>
@@ -52,18 +51,18 @@ public sealed unsafe class Visibility
             throw new ArgumentException($"{documents.Length} document numbers for {time} positions", nameof(documents));
         if (anchors.Length != (rule.HasAnchors ? time : 0))
             throw new ArgumentException($"{anchors.Length} anchor marks for {time} positions of a rule {(rule.HasAnchors ? "with" : "without")} anchors", nameof(anchors));
-        if (_walk is null || _rule != rule)
-            (_walk, _rule) = (new VisibilityWalk(rule), rule);
-        _walk.Reset();
+        if (!_walks.TryGetValue(rule, out VisibilityWalk? walk))
+            _walks[rule] = walk = new VisibilityWalk(rule);
+        walk.Reset();
         Time = time;
         int count = 0;
         for (int i = 0; i < time; i++)
         {
-            _walk.Step(rule.HasAnchors && anchors[i], begins: documents.Length > 0 && i > 0 && documents[i] != documents[i - 1]);
-            (_nearStart[i], _farStart[i], _farEnd[i]) = (_walk.NearStart, _walk.FarStart, _walk.FarEnd);
+            walk.Step(rule.HasAnchors && anchors[i], begins: documents.Length > 0 && i > 0 && documents[i] != documents[i - 1]);
+            (_nearStart[i], _farStart[i], _farEnd[i]) = (walk.NearStart, walk.FarStart, walk.FarEnd);
             // By index: an enumerator of an interface would be allocated.
-            for (int a = 0; a < _walk.Added.Count; a++)
-                _far[count++] = _walk.Added[a];
+            for (int a = 0; a < walk.Added.Count; a++)
+                _far[count++] = walk.Added[a];
         }
 
         FarCount = count;

@@ -24,6 +24,11 @@ public sealed class VisibilityWalk
         _keepsFar = rule.Hides;
     }
 
+    /// <summary>A walk that sees a list of far positions, whichever they are, and all that comes after a position.</summary>
+    /// <param name="position">The next position.</param>
+    /// <param name="far">Entries of the list.</param>
+    public static VisibilityWalk After(int position, int far) => new(VisibilityRule.Causal) { Position = position, _document = position, _before = far };
+
     /// <summary>The next position.</summary>
     public int Position { get; private set; }
 

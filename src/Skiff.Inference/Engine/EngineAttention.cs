@@ -112,6 +112,10 @@ internal sealed unsafe class EngineScores
         CacheWrite.Run(pass.Cached(_block), pass.Sequences, key, value, valueStride, pass.Team);
 
     /// <summary>Queries [N, H K] over the caches to what heads find, [N, H V], overwritten.</summary>
-    public void Attend(EnginePass pass, MatrixView query, MatrixView attended) =>
-        CachedAttention.Forward(pass.Cached(_block), pass.Sequences, query, pass.Factors, _slopes, _settings, attended, pass.Team);
+    public void Attend(EnginePass pass, MatrixView query, MatrixView attended)
+    {
+        CachedRows* rows = pass.Cached(_block);
+        pass.Queries?.Invoke(_block, *rows, query, pass.Factors, _settings);
+        CachedAttention.Forward(rows, pass.Sequences, query, pass.Factors, _slopes, _settings, attended, pass.Team);
+    }
 }

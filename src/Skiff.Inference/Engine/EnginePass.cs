@@ -58,7 +58,7 @@ internal sealed unsafe class EnginePass : IDisposable
         _sights = new RowSight[plan.Rules.Length];
         for (int rule = 0; rule < _sights.Length; rule++)
         {
-            _sights[rule] = new RowSight((int*)next, plan.Rules[rule], maxRows);
+            _sights[rule] = new RowSight((int*)next, maxRows);
             next += Up(RowSight.Numbers(plan.Rules[rule], maxRows));
         }
 
@@ -84,6 +84,9 @@ internal sealed unsafe class EnginePass : IDisposable
     public float[] Inverse { get; }
 
     public float[] Mean { get; }
+
+    /// <summary>Sees the queries of each block, or null.</summary>
+    public QueryVisitor? Queries { get; set; }
 
     /// <summary>Factors on each row's attention scale, or null.</summary>
     public float* Factors => _logLength > 0 ? _factors : null;
@@ -268,3 +271,11 @@ internal sealed unsafe class EnginePass : IDisposable
         _lists.Free();
     }
 }
+
+/// <summary>Sees the rotated queries of a sequence's rows, with its keys written.</summary>
+/// <param name="block">Whose they are.</param>
+/// <param name="rows">The rows; the first is the pass's first.</param>
+/// <param name="query">[N, H K], valid during the call.</param>
+/// <param name="factors">[N], or null.</param>
+/// <param name="settings">How scores are made.</param>
+internal unsafe delegate void QueryVisitor(int block, CachedRows rows, MatrixView query, float* factors, CachedAttentionSettings settings);

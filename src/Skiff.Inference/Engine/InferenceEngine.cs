@@ -131,12 +131,26 @@ public sealed unsafe class InferenceEngine : IDisposable
         _pass.End(batch);
     }
 
+    /// <summary>Adds tokens to one sequence while somebody sees its queries.</summary>
+    internal void Forward(SequenceTokens entry, QueryVisitor queries)
+    {
+        _pass.Queries = queries;
+        try
+        {
+            Forward([entry], []);
+        }
+        finally
+        {
+            _pass.Queries = null;
+        }
+    }
+
     // Of rows whose logits nobody wants, the last block's keys and values are all that is left behind.
     private void Finish(ReadOnlySpan<SequenceTokens> batch, MatrixView x, Span<float> logits)
     {
         EngineBlock last = _blocks[^1];
         int wanted = logits.Length / VocabularySize;
-        bool remembers = wanted < x.Rows && last.Remembers && !_isWatched;
+        bool remembers = wanted < x.Rows && last.Remembers && !_isWatched && _pass.Queries is null;
         if (remembers)
             last.Remember(_pass, x);
         else

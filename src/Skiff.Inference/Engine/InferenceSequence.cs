@@ -78,10 +78,7 @@ public sealed unsafe class InferenceSequence : IDisposable
         _sight.Settle();
         _settled = Position;
         for (int rule = 0; rule < sights.Length; rule++)
-        {
-            if (_sight[rule] is { } walk)
-                sights[rule].Begin(sequence, walk.FarCount);
-        }
+            sights[rule].Begin(sequence, _sight[rule]);
 
         for (int i = 0; i < tokens.Length && !_sight.SeesAll; i++)
         {
@@ -117,6 +114,36 @@ public sealed unsafe class InferenceSequence : IDisposable
         for (int block = 0; block < _caches.Length; block++)
             _caches[block]?.Trim(NeedOf(block, Position));
     }
+
+    /// <summary>Of all positions so far only some stay: a list of its own for each key-value head, of one length for all.</summary>
+    /// <param name="kept">[blocks][heads][entries], positions.</param>
+    /// <exception cref="InvalidOperationException">It does not see all positions, or its scores need to know where they stood.</exception>
+    internal void Keep(int[][][] kept)
+    {
+        if (!KeepsAll || Engine.Plan.HasBiases)
+            throw new InvalidOperationException("only a sequence that keeps all its positions, without linear biases, can be made to keep some");
+        for (int block = 0; block < _caches.Length; block++)
+        {
+            KvCache cache = _caches[block]!;
+            KeyValueShape shape = Engine.Plan.ShapeOf(Engine.Config.Layers[block]);
+            KeyValueTiles near = cache.Near, far = cache.Compact(kept[block][0].Length);
+            for (int head = 0; head < shape.Heads; head++)
+            {
+                for (int i = 0; i < kept[block][head].Length; i++)
+                {
+                    int from = kept[block][head][i];
+                    CacheRows.Copy(shape, head, near[from / KeyValueTiles.Length], from % KeyValueTiles.Length, far[i / KeyValueTiles.Length], i % KeyValueTiles.Length);
+                }
+            }
+        }
+
+        IsCompressed = true;
+        _sight.Keep(Position, kept[0][0].Length);
+        Trim();
+    }
+
+    /// <summary>Whether its first positions are a choice that its tokens do not tell.</summary>
+    internal bool IsCompressed { get; private set; }
 
     /// <summary>Stands behind tokens that were read elsewhere, with nothing in its caches yet.</summary>
     internal void Resume(ReadOnlySpan<int> tokens)
@@ -198,6 +225,7 @@ public sealed unsafe class InferenceSequence : IDisposable
         for (int block = 0; block < _caches.Length; block++)
             fork._caches[block]?.Share(_caches[block]!, at);
         States.CopyTo(fork.States);
+        fork.IsCompressed = IsCompressed;
         fork._sight.CopyFrom(_sight, at - _settled);
         for (int rule = 0; rule < _farPositions.Length && _farPositions[rule].Length > 0; rule++)
         {

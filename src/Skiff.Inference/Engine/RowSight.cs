@@ -2,38 +2,40 @@ using Skiff.Tensors;
 
 namespace Skiff.Inference;
 
-/// <summary>What the rows of a pass see by one rule, as kernels read it; empty for a rule that hides nothing.</summary>
+/// <summary>What the rows of a pass see by one rule, as kernels read it.</summary>
 internal sealed unsafe class RowSight
 {
     private readonly int* _nearStart, _farStart, _farEnd, _added;
     private readonly int[] _addedFrom, _addedAt;
+    private readonly bool[] _isUsed;
     private int _addedCount;
 
     /// <summary>Room in memory that somebody else owns.</summary>
     /// <param name="memory">As many numbers as <see cref="Numbers"/>.</param>
-    /// <param name="rule">The rule.</param>
     /// <param name="rows">Rows at most.</param>
-    public RowSight(int* memory, VisibilityRule rule, int rows)
+    public RowSight(int* memory, int rows)
     {
-        IsUsed = rule.Hides;
         _nearStart = memory;
         _farStart = memory + rows;
         _farEnd = memory + 2 * rows;
         _added = memory + 3 * rows;
-        (_addedFrom, _addedAt) = (new int[rows + 1], new int[rows]);
+        (_addedFrom, _addedAt, _isUsed) = (new int[rows + 1], new int[rows], new bool[rows]);
     }
 
-    /// <summary>Whether rows see anything but all.</summary>
-    public bool IsUsed { get; }
-
     /// <summary>Numbers that so many rows take. A sequence that closes a segment may add positions of earlier passes.</summary>
-    public static long Numbers(VisibilityRule rule, int rows) => rule.Hides ? (long)rows * (3 + rule.AnchorsPerSegment) : 0;
+    public static long Numbers(VisibilityRule rule, int rows) => (long)rows * (3 + rule.AnchorsPerSegment);
 
     /// <summary>Forgets the last pass.</summary>
     public void Clear() => _addedCount = 0;
 
     /// <summary>A sequence's rows begin.</summary>
-    public void Begin(int sequence, int farCount) => (_addedFrom[sequence], _addedAt[sequence]) = (_addedCount, farCount);
+    /// <param name="sequence">Its number in the pass.</param>
+    /// <param name="walk">Where it stands; null where all its rows see everything.</param>
+    public void Begin(int sequence, VisibilityWalk? walk)
+    {
+        _isUsed[sequence] = walk is not null;
+        (_addedFrom[sequence], _addedFrom[sequence + 1], _addedAt[sequence]) = (_addedCount, _addedCount, walk?.FarCount ?? 0);
+    }
 
     /// <summary>A row, as the walk came to it.</summary>
     public void Add(int sequence, int row, VisibilityWalk walk)
@@ -50,7 +52,7 @@ internal sealed unsafe class RowSight
     /// <param name="firstRow">The first of them among all rows of the pass.</param>
     /// <param name="cache">The sequence's cache of a block.</param>
     /// <param name="farPositions">The positions of the list's entries, or null.</param>
-    public CachedRows Place(CachedRows rows, int sequence, int firstRow, KvCache cache, int* farPositions) => !IsUsed ? rows : rows with
+    public CachedRows Place(CachedRows rows, int sequence, int firstRow, KvCache cache, int* farPositions) => !_isUsed[sequence] ? rows : rows with
     {
         Far = cache.Far,
         NearStart = _nearStart + firstRow,

@@ -22,13 +22,15 @@ public static unsafe class SequenceFile
     /// <param name="sequence">At least one position long.</param>
     /// <param name="tokens">Its tokens, all of them.</param>
     /// <param name="path">The file.</param>
-    /// <exception cref="ArgumentException">As many tokens as positions are needed.</exception>
+    /// <exception cref="ArgumentException">As many tokens as positions are needed, and a sequence that was not compressed.</exception>
     /// <exception cref="InvalidInputException">The file cannot be written.</exception>
     public static void Save(InferenceSequence sequence, ReadOnlySpan<int> tokens, string path)
     {
         sequence.CheckUsable(sequence.Engine);
         if (tokens.Length != sequence.Position || tokens.Length == 0)
             throw new ArgumentException($"{tokens.Length} tokens for {sequence.Position} positions", nameof(tokens));
+        if (sequence.IsCompressed)
+            throw new ArgumentException("what a compressed sequence keeps does not follow from its tokens: a file cannot hold it", nameof(sequence));
         byte[] ids = MemoryMarshal.AsBytes(tokens).ToArray();
         AtomicFile.Write(path, stream =>
         {

@@ -60,11 +60,26 @@ internal sealed class SequenceSight
             Walk(token);
     }
 
+    /// <summary>In place of all positions so far, where every one is seen, a list of so many stays.</summary>
+    public void Keep(int position, int entries)
+    {
+        for (int rule = 0; rule < _walks.Length; rule++)
+            (_walks[rule], _settledWalks[rule]) = (VisibilityWalk.After(position, entries), VisibilityWalk.After(position, entries));
+        Settle();
+    }
+
     /// <summary>Stands where another stood behind so many tokens of its last pass.</summary>
     public void CopyFrom(SequenceSight other, int tokens)
     {
         for (int rule = 0; rule < _walks.Length; rule++)
-            _walks[rule]?.CopyFrom(other._settledWalks[rule]!);
+        {
+            if (other._settledWalks[rule] is not { } settled)
+                continue;
+            _walks[rule] ??= new VisibilityWalk(_rules[rule]);
+            _settledWalks[rule] ??= new VisibilityWalk(_rules[rule]);
+            _walks[rule]!.CopyFrom(settled);
+        }
+
         _marker?.CopyFrom(other._settledMarker!);
         for (int i = 0; i < tokens && !SeesAll; i++)
             Walk(other._tokens[i]);

@@ -128,6 +128,11 @@ public sealed class Tokenizer
     public int? IdOf(string token) =>
         _addedIds.TryGetValue(token, out int id) || (id = _spec.Model.Vocabulary.IdOf(token)) >= 0 ? id : null;
 
+    /// <summary>The same tokenizer with a special token more, under the next free id.</summary>
+    /// <param name="content">What stands for it in a text; not a token yet.</param>
+    public Tokenizer WithSpecialToken(string content) =>
+        new(_spec with { AddedTokens = [.. _spec.AddedTokens, new AddedToken(VocabularySize, content) { Special = true }] });
+
     /// <summary>Whether the id is a control token, such as BOS.</summary>
     public bool IsSpecial(int id) => _added.TryGetValue(id, out AddedToken? token) && token.Special;
 

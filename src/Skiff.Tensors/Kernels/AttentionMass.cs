@@ -8,7 +8,7 @@ namespace Skiff.Tensors;
 /// <summary>
 /// What attention a position gets: the probabilities that queries give it, summed over rows and over the query heads of a key-value head. It
 /// is the score by which H2O (Zhang et al., arXiv 2306.14048) and SnapKV (Li et al., arXiv 2404.14469) choose what a cache keeps.
-/// Attention is full: a window is not looked at. Each row's share is added by itself, in the order of rows and heads, so the sums
+/// Attention is full: what rows are said to see is not looked at. Each row's share is added by itself, in the order of rows and heads, so the sums
 /// have the same bits for any pieces of a prompt and any number of threads.
 /// </summary>
 internal static unsafe class AttentionMass
@@ -20,7 +20,7 @@ internal static unsafe class AttentionMass
     /// <param name="rows">A sequence's rows, which are all of <paramref name="query"/>, and its cache in single precision, with their keys written.</param>
     /// <param name="query">[N, H K], rotated; rows may be apart.</param>
     /// <param name="factors">[N], each row's own factor on the scale, or null for 1.</param>
-    /// <param name="settings">Scale and cap; window and sinks are not looked at. Linear biases are not known here.</param>
+    /// <param name="settings">Scale and cap. Linear biases are not known here.</param>
     /// <param name="firstCounted">Rows at positions before this one add nothing.</param>
     /// <param name="mass">[G, P + N or more], added to; rows may be apart.</param>
     /// <param name="team">Threads to share the key-value heads; the process's own when null.</param>
@@ -28,7 +28,7 @@ internal static unsafe class AttentionMass
     public static void Add(
         in CachedRows rows, MatrixView query, float* factors, CachedAttentionSettings settings, int firstCounted, MatrixView mass, ThreadTeam? team = null)
     {
-        KeyValueShape shape = rows.Tiles.Shape;
+        KeyValueShape shape = rows.Near.Shape;
         int heads = query.Columns / shape.HeadDim;
         if (query.Columns % shape.HeadDim != 0 || heads == 0 || heads % shape.Heads != 0 || query.Rows != rows.Count || query.ColumnStride != 1
             || mass.Rows != shape.Heads || mass.Columns < (long)rows.Position + rows.Count || mass.ColumnStride != 1 || shape.IsScaled)
@@ -59,11 +59,11 @@ internal static unsafe class AttentionMass
             int tiles = KeyValueTiles.TilesOf(plan->PositionOf(first + count - 1) + 1);
             for (int tile = 0; tile < tiles; tile++)
             {
-                float* keys = (float*)plan->Rows.Tiles.Key(head, tile), target = scores + (long)tile * KeyValueTiles.Length;
+                float* keys = (float*)plan->Rows.Near[tile].Key(head), target = scores + (long)tile * KeyValueTiles.Length;
                 for (int a = 0; a < count; a += 2)
                 {
                     int b = Math.Min(a + 1, count - 1);
-                    Products(plan->QueryOf(first + a, head), plan->QueryOf(first + b, head), keys, plan->Rows.Tiles.Shape.HeadDim, target + (long)a * width, target + (long)b * width);
+                    Products(plan->QueryOf(first + a, head), plan->QueryOf(first + b, head), keys, plan->Rows.Near.Shape.HeadDim, target + (long)a * width, target + (long)b * width);
                 }
             }
 
@@ -129,6 +129,6 @@ internal static unsafe class AttentionMass
         public readonly int PositionOf(long query) => Rows.Position + (int)(query / Share);
 
         public readonly float* QueryOf(long query, int head) =>
-            Query.Data + query / Share * Query.RowStride + (head * Share + query % Share) * Rows.Tiles.Shape.HeadDim;
+            Query.Data + query / Share * Query.RowStride + (head * Share + query % Share) * Rows.Near.Shape.HeadDim;
     }
 }

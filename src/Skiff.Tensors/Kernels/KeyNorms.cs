@@ -30,7 +30,7 @@ internal static unsafe class KeyNorms
         int start = tile * KeyValueTiles.Length, count = Math.Min(KeyValueTiles.Length, plan->Norms.Columns - start);
         for (int head = 0; head < plan->Norms.Rows; head++)
         {
-            float* keys = (float*)plan->Tiles.Key(head, tile), norms = plan->Norms.Data + head * plan->Norms.RowStride + start;
+            float* keys = (float*)plan->Tiles[tile].Key(head), norms = plan->Norms.Data + head * plan->Norms.RowStride + start;
             for (int lane = 0; lane < count; lane += Vector<float>.Count)
             {
                 // Lanes behind the last position hold anything and are not stored.

@@ -36,10 +36,16 @@ internal sealed class DocumentEncoder(Tokenizer tokenizer, ChatTemplate? templat
     {
         batch.Hashes.Add(HeldOut.Hash(text));
         batch.TextBytes.Add((uint)text.Length);
+        int start = workspace.Count;
         if (_first is int bos)
             workspace.Append(bos);
         tokenizer.Engine.Encode(Encoding.UTF8.GetString(text), workspace, addSpecial: false, parseSpecial: false);
         if (_last is int eos)
             workspace.Append(eos);
+        if (options.Anchors is not { } anchors)
+            return;
+        int[] ids = AnchorInserter.Insert(anchors, workspace.Ids.AsSpan(start, workspace.Count - start), _last);
+        workspace.Count = start;
+        workspace.Append(ids);
     }
 }

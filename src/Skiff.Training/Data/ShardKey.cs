@@ -55,6 +55,8 @@ internal static class ShardKey
         StringBuilder text = new();
         text.Append(Format).Append('\n').Append(Convert.ToHexString(tokenizer)).Append('\n');
         text.Append($"shard {options.ShardTokens} bos {options.BeginWithBos} eos {options.EndsWithEos}\n");
+        if (options.Anchors is { } anchors)
+            text.Append($"anchors {anchors.ToJson().ToJsonString()}\n");
         if (template is not null)
             text.Append($"chat {Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(template.Identity)))}\n");
         for (int i = 0; i < files.Count; i++)

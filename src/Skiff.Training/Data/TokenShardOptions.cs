@@ -33,6 +33,9 @@ public sealed record TokenShardOptions
     /// </summary>
     public bool? EndWithEos { get; init; }
 
+    /// <summary>Puts an added token behind every end of a segment; null for texts as they are.</summary>
+    public AnchorConfig? Anchors { get; init; }
+
     /// <summary>Threads that tokenise. The shards are the same, byte for byte, for any number.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 
@@ -42,6 +45,8 @@ public sealed record TokenShardOptions
     {
         if (ShardTokens is < 1 or > MostShardTokens)
             throw new InvalidInputException("shard tokens", ShardTokens.ToString(), $"must be 1 to {MostShardTokens}");
+        if (Anchors is not null && Format == DocumentFormat.Chat)
+            throw new InvalidInputException("token shards", "anchors", "are put into texts, not into conversations");
         if (Threads < 1)
             throw new InvalidInputException("threads", Threads.ToString(), "must be at least 1");
         if (!Enum.IsDefined(Format))

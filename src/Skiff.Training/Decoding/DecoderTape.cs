@@ -1,4 +1,5 @@
 // B batch, T time, N = B T tokens, D model, V vocabulary
+using Skiff.Inference;
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -17,6 +18,8 @@ internal sealed partial class DecoderTape : IDisposable
     private readonly int[] _tokens, _positions, _positionRows, _starts;
     private readonly float[] _queryFactors;
     private readonly Dictionary<VisibilityRule, Visibility[]> _visibilities = [];
+    private readonly SegmentMarker? _marker;
+    private readonly bool[] _closes;
     private readonly Dictionary<RopeConfig, RotaryEmbedding> _rotations = [];
     private readonly List<ExpertLoss> _expertLosses = [];
 
@@ -28,6 +31,8 @@ internal sealed partial class DecoderTape : IDisposable
         (_tokens, _positions, _starts) = (new int[tokens], new int[tokens], new int[tokens]);
         _positionRows = config.Position == PositionKind.Learned ? new int[tokens] : [];
         _queryFactors = config.LogAttentionLength > 0 ? new float[tokens] : [];
+        _marker = config.Anchors is { } anchors ? new SegmentMarker(anchors) : null;
+        _closes = new bool[_marker is null ? 0 : options.Time];
         for (int n = 0; n < tokens; n++)
             _positions[n] = n % options.Time;
         PlaceRows();
@@ -52,6 +57,9 @@ internal sealed partial class DecoderTape : IDisposable
 
     /// <summary>Tokens of a batch.</summary>
     public int Tokens => _tokens.Length;
+
+    /// <summary>T.</summary>
+    public int Time => _options.Time;
 
     /// <summary>Bytes of activations and scratch memory.</summary>
     public long ByteLength => _tape.ByteLength;
@@ -80,17 +88,43 @@ internal sealed partial class DecoderTape : IDisposable
             documentStarts.CopyTo(_starts);
             for (int n = 0; n < _positions.Length; n++)
                 _positions[n] = n % time - _starts[n];
-            foreach ((VisibilityRule rule, Visibility[] rows) in _visibilities)
-            {
-                for (int b = 0; b < rows.Length; b++)
-                    rows[b].Set(rule, time, _starts.AsSpan(b * time, time));
-            }
-
             PlaceRows();
         }
 
+        if (_options.DocumentMask || _marker is not null)
+            SetVisibilities();
+
         for (int n = 0; n < _queryFactors.Length; n++)
             _queryFactors[n] = _positions[n] + 1 > _config.LogAttentionLength ? (float)(Math.Log(_positions[n] + 1) / Math.Log(_config.LogAttentionLength)) : 1;
+    }
+
+    /// <summary>The number of the first row of the next batch among all rows of a run; negative for rows that are only measured on.</summary>
+    public long FirstRow { get; set; } = -1;
+
+    // An anchor's segment ends with its document, and a row that begins in the midst of one begins a segment.
+    private void SetVisibilities()
+    {
+        int time = _options.Time;
+        for (int b = 0; b < _options.Batch; b++)
+        {
+            Span<int> documents = _starts.AsSpan(b * time, time);
+            _marker?.Reset();
+            for (int i = 0; i < _closes.Length; i++)
+            {
+                if (i > 0 && documents[i] != documents[i - 1])
+                    _marker!.Reset();
+                _closes[i] = _marker!.Next(_tokens[b * time + i]);
+            }
+
+            bool full = FirstRow >= 0 && new SplitMix64((ulong)(_options.Seed * 0x5DEECE66D + FirstRow + b)).NextDouble() < _options.FullShare;
+            foreach ((VisibilityRule rule, Visibility[] rows) in _visibilities)
+            {
+                if (b >= rows.Length)
+                    continue;
+                VisibilityRule own = full && rule.Segments ? VisibilityRule.Causal : rule;
+                rows[b].Set(own, time, _options.DocumentMask ? documents : default, own.HasAnchors ? _closes : default(ReadOnlySpan<bool>));
+            }
+        }
     }
 
     /// <summary>Forward; with gradients the head's are there afterwards.</summary>
@@ -175,9 +209,9 @@ internal sealed partial class DecoderTape : IDisposable
     {
         if (_visibilities.TryGetValue(rule, out Visibility[]? rows))
             return rows;
-        rows = [.. Enumerable.Range(0, _options.DocumentMask ? _options.Batch : 1).Select(_ => new Visibility(_options.Time))];
+        rows = [.. Enumerable.Range(0, _options.DocumentMask || rule.HasAnchors ? _options.Batch : 1).Select(_ => new Visibility(_options.Time))];
         foreach (Visibility row in rows)
-            row.Set(rule, _options.Time);
+            row.Set(rule, _options.Time, default, rule.HasAnchors ? new bool[_options.Time] : []);
         return _visibilities[rule] = rows;
     }
 
@@ -213,6 +247,12 @@ internal sealed record DecoderTapeOptions
 
     /// <summary>Coefficient of the router's z loss.</summary>
     public double RouterZ { get; init; }
+
+    /// <summary>With a model's anchors: the share of rows that see everything all the same.</summary>
+    public double FullShare { get; init; }
+
+    /// <summary>Decides which rows these are.</summary>
+    public long Seed { get; init; }
 
     /// <summary>Adapters, or null.</summary>
     public LoraSettings? Lora { get; init; }

@@ -81,8 +81,12 @@ internal sealed partial class DecoderTape
             SoftCap = (float)_config.AttnLogitSoftcapping,
         };
         float[] slopes = _config.Position == PositionKind.Alibi ? [.. Alibi.Slopes(layer.Heads).Select(slope => (float)slope)] : [];
-        return _tape.Attention(query, key, value, settings, Visible(VisibilityRule.Causal with { Window = layer.SlidingWindow }), _options.Batch, slopes);
+        return _tape.Attention(query, key, value, settings, Visible(RuleOf(layer)), _options.Batch, slopes);
     }
+
+    // Blocks with a window of their own keep to it.
+    private VisibilityRule RuleOf(LayerConfig layer) =>
+        layer.SlidingWindow == 0 && _config.Anchors is { } anchors ? anchors.Rule : VisibilityRule.Causal with { Window = layer.SlidingWindow };
 
     private TapeValue FeedForward(TapeValue x, LayerConfig layer)
     {

@@ -32,6 +32,7 @@ internal sealed class TrainingStep(TrainingParameters parameters, Optimizer opti
         for (int pass = 0; pass < passes; pass++)
         {
             int first = pass * tape.Tokens;
+            tape.FirstRow = step * (tokens.Length / tape.Time) + first / tape.Time;
             tape.Load(tokens.Slice(first, tape.Tokens), targets.Slice(first, tape.Tokens), documentStarts.Slice(first, tape.Tokens));
             tape.Loss.GradientScale = 1f / Math.Max(1, count);
             tape.Forward(gradients: true);

@@ -76,6 +76,9 @@ public sealed record Recipe
     /// <summary>Trains small additions to the matrices instead of the weights; null for the weights.</summary>
     public RecipeLora? Lora { get; init; }
 
+    /// <summary>Trains under the segment rule; null for that of <see cref="InitFrom"/>, or for none.</summary>
+    public RecipeAnchors? Anchors { get; init; }
+
     /// <summary>Measurements on what is held out.</summary>
     public RecipeValidation Validation { get; init; } = new();
 

@@ -23,6 +23,7 @@ internal static class RecipeChecks
             throw refuse($"schedule.{KeyOf(e)}", e.Problem);
         }
 
+        CheckAnchors(recipe, refuse);
         RecipeStages.Resolve(recipe, refuse);
         if (recipe.Validation.Tokens > 0 && recipe.HeldOut == 0)
             throw refuse("validation.tokens", "held_out is 0, so there is nothing to measure on: leave this away, or hold documents out");
@@ -62,6 +63,20 @@ internal static class RecipeChecks
             throw refuse("tokenizer.vocab_size", "the weights of init_from know the ids of their own tokenizer only");
         if (tokenizer.SpecialTokens.Count > 0 && tokenizer.VocabSize is null)
             throw refuse("tokenizer.special_tokens", "are for a vocabulary that is trained: name vocab_size, or leave them out");
+    }
+
+    private static void CheckAnchors(Recipe recipe, Func<string, string, InvalidInputException> refuse)
+    {
+        if (recipe.Anchors is not { } anchors)
+            return;
+        if (anchors.MaxSegment > 0 && anchors.MaxSegment < anchors.AnchorsPerSegment)
+            throw refuse("anchors.max_segment", $"{anchors.MaxSegment} is below anchors_per_segment {anchors.AnchorsPerSegment}");
+        if (anchors.Kind == AnchorKind.Added && recipe.Lora is not null)
+            throw refuse("lora", "leaves the table of embeddings as it is, and an added anchor's row must be learnt: leave it out, or set anchors.kind to endpoint");
+        if (anchors.Kind == AnchorKind.Added && recipe.InitFrom is null)
+            throw refuse("anchors.kind", "a token is added to a model that is there: name init_from, or set it to endpoint");
+        if (anchors.Kind == AnchorKind.Added && recipe.Data.FirstOrDefault(data => data.Format == DocumentFormat.Chat) is { } chat)
+            throw refuse("anchors.kind", $"'{chat.Name}' holds conversations, into which no tokens are put: set it to endpoint");
     }
 
     private static void CheckData(Recipe recipe, Func<string, string, InvalidInputException> refuse)

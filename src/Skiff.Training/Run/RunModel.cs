@@ -20,7 +20,7 @@ internal sealed class RunModel(TrainingSetup setup, TrainingParameters parameter
     {
         setup.Parametrization.Initialize(parameters, setup.Recipe.Seed);
         if (setup.Start is { } start)
-            parameters.Load(start.Parameter);
+            parameters.Load(setup.AddedRow is { } added ? added.Parameter : start.Parameter);
     }
 
     /// <summary>Gives the parameters the values of a checkpoint; adapters come with the optimizer's state.</summary>

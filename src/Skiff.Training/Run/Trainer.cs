@@ -36,12 +36,12 @@ public sealed class Trainer : IDisposable
         MemoryNeed need = NeedOf(setup);
         events.Note?.Invoke(Describe(setup, need));
         need.Check(setup.Source);
-        _data = TrainingData.Build(recipe, setup.Source, setup.Tokenizer, events, stop);
+        _data = TrainingData.Build(recipe, setup.Source, setup.Tokenizer, setup.Config.Anchors, events, stop);
         _parameters = new TrainingParameters(setup.Parameters, setup.Trains);
         _model = new RunModel(setup, _parameters, _data.TurnEnd(setup.Tokenizer));
         _optimizer = setup.CreateOptimizer(_parameters);
         _step = new TrainingStep(_parameters, _optimizer, recipe.Optimizer.Clip);
-        _validator = new Validator(_data.Sources, recipe, setup.Tokenizer);
+        _validator = new Validator(_data.Sources, recipe, setup.Tokenizer, setup.Config.Anchors?.AddedId);
         _rate = recipe.LearningRateFactor();
         _watchdog = new LossWatchdog(recipe.Watchdog, from?.State.Watchdog ?? new WatchdogState(null, null, 0));
         DataLoaderOptions options = recipe.DataLoaderOptions();

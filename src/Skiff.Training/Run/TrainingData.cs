@@ -15,7 +15,7 @@ internal sealed class TrainingData : IDisposable
 
     /// <summary>Tokenises what is not tokenised yet.</summary>
     /// <exception cref="InvalidInputException">A file cannot be used, or a corpus is empty.</exception>
-    public static TrainingData Build(Recipe recipe, string source, Tokenizer tokenizer, TrainingEvents events, CancellationToken stop)
+    public static TrainingData Build(Recipe recipe, string source, Tokenizer tokenizer, AnchorConfig? anchors, TrainingEvents events, CancellationToken stop)
     {
         string place = Path.Combine(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(recipe.Output))) ?? ".", "tokens");
         List<DataSource> sources = [];
@@ -25,7 +25,7 @@ internal sealed class TrainingData : IDisposable
             {
                 // How a conversation begins and ends is its template's business.
                 bool text = data.Format == DocumentFormat.Text;
-                TokenShardOptions own = new() { Format = data.Format, BeginWithBos = text && tokenizer.BosId is not null, EndWithEos = text && tokenizer.EosId is not null };
+                TokenShardOptions own = new() { Format = data.Format, BeginWithBos = text && tokenizer.BosId is not null, EndWithEos = text && tokenizer.EosId is not null, Anchors = text && anchors?.AddedId is not null ? anchors : null };
                 string folder = Path.Combine(place, KeyOf(data, tokenizer, own));
                 TokenShardResult result = TokenShards.Build(data.Files, tokenizer, folder, own, new Told(data.Name, events), stop);
                 if (result.Damage is { } damage)
@@ -66,7 +66,7 @@ internal sealed class TrainingData : IDisposable
     // Where to look; whether what is there still fits is found out by its content.
     private static string KeyOf(RecipeData data, Tokenizer tokenizer, TokenShardOptions options)
     {
-        string text = string.Join('\n', data.Files.Select(Path.GetFullPath)) + $"\n{Convert.ToHexString(ShardKey.OfTokenizer(tokenizer))} {options.Format} {options.BeginWithBos} {options.EndWithEos}";
+        string text = string.Join('\n', data.Files.Select(Path.GetFullPath)) + $"\n{Convert.ToHexString(ShardKey.OfTokenizer(tokenizer))} {options.Format} {options.BeginWithBos} {options.EndWithEos} {options.Anchors?.ToJson().ToJsonString()}";
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)).AsSpan(0, 8));
     }
 

@@ -30,6 +30,9 @@ internal sealed class TrainingSetup
 
     public ModelConfig Config { get; }
 
+    /// <summary>The start's parameters with a row for a token that is added, or null.</summary>
+    public AddedRow? AddedRow { get; private init; }
+
     public IReadOnlyList<TrainingStage> Stages { get; }
 
     public LoraSettings? Lora { get; }
@@ -54,10 +57,21 @@ internal sealed class TrainingSetup
         Tokenizer tokenizer = RunTokenizer.Find(recipe, source, start, trained, trainTo, events, stop);
         ModelConfig config = start is not null ? Continued(start.Config, recipe, source, tokenizer) : Described(recipe, source, tokenizer);
         config = Parametrization.Configure(config, recipe.Parametrization, source);
+        AddedRow? added = null;
+        if (recipe.Anchors is { } anchors)
+        {
+            bool adds = anchors.Kind == AnchorKind.Added && tokenizer.IdOf(AnchorTokens.Added) is null;
+            tokenizer = adds ? tokenizer.WithSpecialToken(AnchorTokens.Added) : tokenizer;
+            AnchorConfig rule = anchors.Describe(tokenizer, source);
+            config = config.With(new Dictionary<string, JsonNode?> { ["anchors"] = rule.ToJson(), ["vocab_size"] = Math.Max(config.VocabSize, tokenizer.VocabularySize) });
+            if (adds)
+                added = new AddedRow(start!, config.VocabSize, rule.AddedId!.Value, anchors.Init == AnchorStart.Stop ? StopOf(tokenizer, source) : null);
+        }
+
         int longest = recipe.TrainingStages().Max(stage => stage.Data.ContextLength);
         if (longest > config.MaxPositionEmbeddings)
             throw new InvalidInputException(source, "context_length", $"{longest} tokens are more than the model's context of {config.MaxPositionEmbeddings}");
-        TrainingSetup setup = new(recipe, source, tokenizer, start, config);
+        TrainingSetup setup = new(recipe, source, tokenizer, start, config) { AddedRow = added };
         setup.CheckLora();
         return setup;
     }
@@ -115,8 +129,13 @@ internal sealed class TrainingSetup
             ExpertBalance = Recipe.Experts.Balance,
             RouterZ = Recipe.Experts.Z,
             Lora = Lora,
+            FullShare = Recipe.Anchors?.FullShare ?? 0,
+            Seed = Recipe.Seed,
         });
     }
+
+    private static int StopOf(Tokenizer tokenizer, string source) => tokenizer.IdOf(".")
+        ?? throw new InvalidInputException(source, "anchors.init", "the vocabulary has no token for a full stop: leave it at mean");
 
     // What the recipe leaves open follows from the tokenizer and the longest context.
     private static ModelConfig Described(Recipe recipe, string source, Tokenizer tokenizer)

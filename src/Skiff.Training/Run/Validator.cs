@@ -4,7 +4,7 @@ namespace Skiff.Training;
 
 /// <summary>
 /// Measures on the held-out documents: the same rows each time. Bits per byte count the bytes of the text that the targets stand
-/// for, so that models with different tokenizers compare.
+/// for, so that models with different tokenizers compare. An added anchor is no text: it is no target here.
 /// </summary>
 internal sealed class Validator
 {
@@ -12,10 +12,12 @@ internal sealed class Validator
     private readonly Recipe _recipe;
     private readonly int[] _bytes;
     private readonly long _heldOut;
+    private readonly int? _anchor;
 
     /// <summary>Looks how much is held out.</summary>
-    public Validator(IReadOnlyList<DataSource> sources, Recipe recipe, Tokenizer tokenizer)
+    public Validator(IReadOnlyList<DataSource> sources, Recipe recipe, Tokenizer tokenizer, int? anchor)
     {
+        _anchor = anchor;
         // Of a small corpus nothing may be held out: the others are measured on.
         _sources = [.. sources.Where(source => source.Shards.Count(DataSplit.HeldOut, recipe.HeldOut).Tokens > 0)];
         _recipe = recipe;
@@ -47,6 +49,9 @@ internal sealed class Validator
             loader.Next(tokens, targets, starts);
             // Rows beyond the last count for nothing.
             targets.AsSpan(Math.Min(perPass, rows - row) * time).Fill(DataLoader.NoTarget);
+            if (_anchor is { } anchor)
+                targets.AsSpan().Replace(anchor, DataLoader.NoTarget);
+            tape.FirstRow = -1;
             tape.Load(tokens, targets, starts);
             tape.Forward(gradients: false);
             loss += tape.Loss.Sum;

@@ -16,15 +16,13 @@ internal static class EpisodeWords
         ["drum", "flute", "bell", "horn", "fiddle", "harp", "whistle", "piano", "trumpet", "guitar", "organ", "violin"],
     ];
 
-    /// <summary>To whom things of a kind go; drawn anew in each episode.</summary>
-    public static IReadOnlyList<string> Receivers { get; } = ["Kim", "Max", "Ada", "Bob", "Eve", "Leo", "Mia", "Ned", "Pip", "Sam", "Tia", "Vic"];
+    /// <summary>Where things of a kind go; drawn anew in each episode.</summary>
+    public static IReadOnlyList<string> Places { get; } = ["north", "south", "east", "west", "up", "down", "left", "right", "inside", "outside", "away", "back"];
 
-    /// <summary>Who keeps things.</summary>
-    public static IReadOnlyList<string> Keepers { get; } = ["Anna", "Ben", "Cora", "Dan", "Ella", "Finn", "Gus", "Hana", "Ida", "Jack", "Kate", "Luke"];
+    /// <summary>First names.</summary>
+    public static IReadOnlyList<string> FirstNames { get; } = ["Anna", "Ben", "Cora", "Dan", "Ella", "Finn", "Gus", "Hana", "Ida", "Jack", "Kate", "Luke"];
 
-    /// <summary>What they keep.</summary>
-    public static IReadOnlyList<string> Kept { get; } =
-    [
-        "drum", "lamp", "rope", "coin", "ring", "book", "key", "map", "doll", "ball", "kite", "stone", "shell", "box", "cup", "pen", "flag", "mask", "wheel", "candle",
-    ];
+    /// <summary>Last names; drawn anew in each episode.</summary>
+    public static IReadOnlyList<string> LastNames { get; } =
+        ["Stone", "Brook", "Hill", "Wood", "Field", "Lake", "Marsh", "Ford", "Bell", "Cook", "Shaw", "Lamb", "Reed", "Rose", "Snow", "West", "Young", "King", "Page", "Bird"];
 }

@@ -10,7 +10,7 @@ namespace Skiff.Evaluation;
 internal sealed record EpisodeItem(IReadOnlyList<string> Context, string Question, IReadOnlyList<string> Choices, int Gold);
 
 /// <summary>
-/// Made-up episodes in plain English whose answers stand in their own text alone: which kind of thing goes to whom, and who keeps what. What
+/// Made-up episodes in plain English whose answers stand in their own text alone: which kind of thing goes where, and whose last name is which. What
 /// goes where is drawn anew each time, so nothing but the context can tell.
 /// </summary>
 /// <param name="passages">Real sentences to stand between.</param>
@@ -46,23 +46,23 @@ internal sealed class Episodes(Passages passages)
             string word;
             do
                 word = random.Of(EpisodeWords.Kinds[mapping.Order[at]]);
-            while (demonstrations[at].Contains($"The {word} goes", StringComparison.Ordinal));
-            return (new EpisodeItem(demonstrations, $"The {word} goes to", choices, at), at);
+            while (demonstrations[at].Contains($"Put the {word} ", StringComparison.Ordinal));
+            return (new EpisodeItem(demonstrations, $"Put the {word}", choices, at), at);
         })];
     }
 
-    /// <summary>An item about four keepers, the one asked for so many sentences back.</summary>
+    /// <summary>An item about the names of four, the one asked for so many sentences back.</summary>
     /// <param name="random">Decides everything.</param>
     /// <param name="distance">Sentences between the fact and the question.</param>
     /// <param name="together">Facts in a sentence: 1, 2 or 4.</param>
     public EpisodeItem RecallItem(SplitMix64 random, int distance, int together)
     {
-        (string Keeper, string Thing)[] facts = Facts(random, 4);
+        (string First, string Last)[] facts = Facts(random, 4);
         List<string> sentences = [.. facts.Chunk(together).Select(Sentence)];
         // The sentence that is asked for comes last of those with facts.
         int asked = facts.Length - 1 - random.Below(together);
         sentences.AddRange(passages.Sentences(random, distance));
-        return new EpisodeItem(sentences, $"{facts[asked].Keeper} keeps the", [.. facts.Select(fact => " " + fact.Thing)], asked);
+        return new EpisodeItem(sentences, $"Here is {facts[asked].First}", [.. facts.Select(fact => " " + fact.Last)], asked);
     }
 
     private string LabelText(SplitMix64 random)
@@ -80,7 +80,7 @@ internal sealed class Episodes(Passages passages)
 
     private string RecallText(SplitMix64 random)
     {
-        (string Keeper, string Thing)[] facts = Facts(random, 2 + random.Below(5));
+        (string First, string Last)[] facts = Facts(random, 2 + random.Below(5));
         List<string> sentences = [];
         int between = random.Of(s_lengths);
         foreach ((string, string)[] together in facts.Chunk(1 << random.Below(3)))
@@ -103,27 +103,27 @@ internal sealed class Episodes(Passages passages)
         return string.Join(' ', sentences) + "\n";
     }
 
-    private static (string Keeper, string Thing)[] Facts(SplitMix64 random, int count) =>
-        [.. random.Several(EpisodeWords.Keepers, count).Zip(random.Several(EpisodeWords.Kept, count))];
+    private static (string First, string Last)[] Facts(SplitMix64 random, int count) =>
+        [.. random.Several(EpisodeWords.FirstNames, count).Zip(random.Several(EpisodeWords.LastNames, count))];
 
-    private static string Sentence(IReadOnlyList<(string Keeper, string Thing)> facts) =>
-        string.Join(" and ", facts.Select(fact => $"{fact.Keeper} keeps the {fact.Thing}")) + ".";
+    private static string Sentence(IReadOnlyList<(string First, string Last)> facts) =>
+        "Here is " + string.Join(" and ", facts.Select(fact => $"{fact.First} {fact.Last}")) + ".";
 
-    private static string Demonstration(string[] passage, string word, string receiver) => string.Join(' ', passage.Append($"The {word} goes to {receiver}.")) + "\n";
+    private static string Demonstration(string[] passage, string word, string place) => string.Join(' ', passage.Append($"Put the {word} {place}.")) + "\n";
 
-    /// <summary>Which kind goes to whom.</summary>
+    /// <summary>Which kind goes where.</summary>
     private sealed class Mapping
     {
-        private readonly Dictionary<int, string> _receivers;
+        private readonly Dictionary<int, string> _places;
 
         public Mapping(SplitMix64 random, int kinds)
         {
             Order = random.Several([.. Enumerable.Range(0, EpisodeWords.Kinds.Count)], kinds);
-            _receivers = Order.Zip(random.Several(EpisodeWords.Receivers, kinds)).ToDictionary(pair => pair.First, pair => pair.Second);
+            _places = Order.Zip(random.Several(EpisodeWords.Places, kinds)).ToDictionary(pair => pair.First, pair => pair.Second);
         }
 
         public int[] Order { get; }
 
-        public string Of(int kind) => _receivers[kind];
+        public string Of(int kind) => _places[kind];
     }
 }

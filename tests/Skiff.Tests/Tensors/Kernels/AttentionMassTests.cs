@@ -157,10 +157,9 @@ public sealed unsafe class AttentionMassTests : IDisposable
                 foreach (int count in pieces)
                 {
                     CachedRows rows = new(tiles, 0, count, position);
-                    // Window and sinks are there to be left alone.
                     AttentionMass.Add(
                         rows, new MatrixView(q + position * queries, count, queryColumns ?? queries, queries), f is null ? null : f + position,
-                        new CachedAttentionSettings { Scale = Scale, SoftCap = _softCap, Window = 5, Sinks = 1 }, firstCounted,
+                        new CachedAttentionSettings { Scale = Scale, SoftCap = _softCap }, firstCounted,
                         new MatrixView(m, massRows ?? _groups, massColumns ?? _time, width), team);
                     position += count;
                 }
@@ -204,7 +203,7 @@ public sealed unsafe class AttentionMassTests : IDisposable
             CachedRows all = new(new KeyValueTiles(pages, shape), 0, _time, 0);
             fixed (float* k = Key, v = new float[_time * _groups * ValueDim])
                 CacheWrite.Run(&all, 1, new MatrixView(k, _time, _groups * _k), new MatrixView(v, _time, _groups * ValueDim), ValueDim, team);
-            return all.Tiles;
+            return all.Near;
         }
     }
 }
