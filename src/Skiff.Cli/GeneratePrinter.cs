@@ -30,6 +30,9 @@ internal sealed class GeneratePrinter(TextWriter output, TextWriter error, Stopw
 
     public required ulong Seed { get; init; }
 
+    /// <summary>What was drawn.</summary>
+    public IEnumerable<int> Ids => _tokens.Select(token => token.Id);
+
     /// <summary>Prompt and text as they grow, a line end where there is none, then figures on standard error.</summary>
     public void Stream(IEnumerable<GeneratedToken> tokens)
     {

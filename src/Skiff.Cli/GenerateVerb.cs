@@ -26,6 +26,7 @@ internal static class GenerateVerb
                 "skiff generate my-model --prompt \"Once upon a time\" --max-tokens 100 --seed 1",
                 "skiff generate model.gguf --prompt-file story.txt --temperature 0.7 --top-p 0.9 --stop \"THE END\"",
                 "skiff generate model.gguf --prompt-file manual.txt --prompt-cache manual.cache --lookup",
+                "skiff generate anchored --prompt \"Tom had a dog. It ran.\" --max-tokens 20 --explain-cache",
                 "skiff generate stories260K.bin --tokenizer tok512.bin --sampler llama2c --seed 42 --steps 200 --raw",
             ],
         };
@@ -42,7 +43,7 @@ internal static class GenerateVerb
         string prompt = parse.GetValue(flags.PromptFile) is { } file ? ReadPrompt(file) : parse.GetValue(flags.Prompt) ?? "";
         Model model = Model.Open(parse.GetValue(flags.Model)!, parse.GetValue(flags.Tokenizer));
         Tokenizer tokenizer = model.Tokenizer;
-        using InferenceEngine engine = new(model, flags.Cache.Read(parse));
+        using InferenceEngine engine = new(model, flags.Cache.Read(parse, model));
         Generator generator = new(engine, tokenizer);
         int[] ids = generator.PromptIds(prompt);
         (ISampler sampler, ulong seed) = CreateSampler(parse, flags, engine.VocabularySize);
@@ -77,13 +78,15 @@ internal static class GenerateVerb
             printer.Raw(tokens);
         else
             printer.Stream(tokens);
+        if (parse.GetValue(flags.ExplainCache))
+            CachePrinter.Print(parse.InvocationConfiguration.Output, CacheExplanation.Of(engine, [.. ids, .. printer.Ids]), tokenizer);
         return Program.Success;
     }
 
     private static InferenceEngine? OpenDraft(ParseResult parse, Flagset flags, out Model? draft)
     {
         draft = parse.GetValue(flags.Draft) is { } path ? Model.Open(path) : null;
-        return draft is null ? null : new InferenceEngine(draft, flags.Cache.Read(parse));
+        return draft is null ? null : new InferenceEngine(draft, flags.Cache.Read(parse, draft));
     }
 
     private static (ISampler Sampler, ulong Seed) CreateSampler(ParseResult parse, Flagset flags, int vocabulary)
@@ -178,12 +181,14 @@ internal static class GenerateVerb
         public Option<int?> Steps { get; } = Flags.Whole("--steps", "With --sampler llama2c: positions to run, the prompt's included; 0 for the whole context.");
         public Option<string?> Tokenizer { get; } = Flags.Text("--tokenizer", "PATH", "A tokenizer that is not the model's own.");
 
+        public Option<bool> ExplainCache { get; } = new("--explain-cache") { Description = "Then list every token, whether it is in the cache still and why, or behind which one it was dropped." };
+
         public CacheFlags Cache { get; } = new();
 
         public IEnumerable<Option> All =>
         [
             Prompt, PromptFile, MaxTokens, Temperature, TopK, TopP, MinP, TypicalP, RepetitionPenalty, FrequencyPenalty, PresencePenalty, RepetitionWindow, LogitBias,
-            Seed, Stop, Json, TopLogprobs, PromptLogprobs, PromptCache, Raw, Draft, Lookup, DraftTokens, Sampler, Steps, Tokenizer, .. Cache.All,
+            Seed, Stop, Json, TopLogprobs, PromptLogprobs, PromptCache, Raw, Draft, Lookup, DraftTokens, Sampler, Steps, Tokenizer, .. Cache.All, ExplainCache,
         ];
 
         /// <summary>Refuses options that contradict each other or would not be honoured.</summary>
@@ -198,6 +203,7 @@ internal static class GenerateVerb
 
             Exclude(Prompt, PromptFile);
             Exclude(Json, Raw);
+            Exclude(ExplainCache, Json, Raw);
             Exclude(Steps, MaxTokens);
             Exclude(Sampler, TopK, MinP, TypicalP, RepetitionPenalty, FrequencyPenalty, PresencePenalty, RepetitionWindow, LogitBias);
             Exclude(Draft, Lookup);

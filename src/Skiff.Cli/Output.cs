@@ -17,6 +17,9 @@ internal static class Output
     public static TextWriter Standard() =>
         s_standard ??= new StreamWriter(OpenStandard(), new UTF8Encoding(false), 16384) { NewLine = "\n" };
 
+    /// <summary>A text as JSON writes it: line ends and quotation marks show.</summary>
+    public static string Quoted(string text) => $"\"{JsonEncodedText.Encode(text, s_json.Encoder)}\"";
+
     /// <summary>One JSON object on a line of its own; <paramref name="members"/> writes what is inside the braces.</summary>
     public static void Json(TextWriter output, Action<Utf8JsonWriter> members)
     {

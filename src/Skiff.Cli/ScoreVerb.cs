@@ -49,7 +49,7 @@ internal static class ScoreVerb
             string path = parse.GetValue(jsonl)!;
             long total = JsonLines.Count(path);
             using JsonLines lines = JsonLines.Open(path);
-            using InferenceEngine engine = new(opened, cache.Read(parse));
+            using InferenceEngine engine = new(opened, cache.Read(parse, opened));
             Scorer scorer = new(engine, opened.HasTokenizer ? opened.Tokenizer : null);
             TextWriter output = parse.InvocationConfiguration.Output;
             using Progress progress = new(parse.InvocationConfiguration.Error, "scoring", "texts", total);

@@ -83,7 +83,7 @@ internal static class TrainVerb
     }
 
     // A run that goes on must be the one that was begun.
-    private static void RefuseOther(Recipe asked, Recipe begun)
+    internal static void RefuseOther(Recipe asked, Recipe begun)
     {
         string[] mine = asked.ToYaml().Split('\n'), theirs = begun.ToYaml().Split('\n');
         for (int i = 0; i < Math.Min(mine.Length, theirs.Length); i++)
@@ -93,7 +93,7 @@ internal static class TrainVerb
         }
     }
 
-    private static Option<long?> Long(string name, string placeholder, string description) => new(name)
+    internal static Option<long?> Long(string name, string placeholder, string description) => new(name)
     {
         Description = description,
         HelpName = placeholder,

@@ -17,7 +17,9 @@ internal static class Verbs
         DetokenizeVerb.Create(),
         TokenizerVerb.Create(),
         TrainVerb.Create(),
+        AnchorVerb.Create(),
         WatchVerb.Create(),
         BenchVerb.Create(),
+        ExperimentVerb.Create(),
     ];
 }

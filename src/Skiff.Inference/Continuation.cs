@@ -21,6 +21,7 @@ internal sealed class Continuation
     private readonly GenerationOptions _options;
     private readonly List<int> _history;
     private readonly int _prompt, _count;
+    private readonly int? _anchor;
     private float[] _masked = [];
     private TokenStream? _promptText;
 
@@ -32,14 +33,16 @@ internal sealed class Continuation
     /// <param name="count">Tokens at most.</param>
     /// <param name="ends">Ids that end the text.</param>
     /// <param name="stops">Text that does.</param>
+    /// <param name="anchor">A token that is no text, or null.</param>
     public Continuation(
-        Tokenizer tokenizer, int[] prompt, ISampler sampler, GenerationOptions options, int count, IReadOnlyCollection<int> ends, StopStrings stops)
+        Tokenizer tokenizer, int[] prompt, ISampler sampler, GenerationOptions options, int count, IReadOnlyCollection<int> ends, StopStrings stops, int? anchor)
     {
+        _anchor = anchor;
         (_tokenizer, _sampler, _stops, _ends, _count, _options, _prompt) = (tokenizer, sampler, stops, ends, count, options, prompt.Length);
         // The prompt goes through the stream unseen: whether a piece keeps its leading space hangs on what came before.
         _text = tokenizer.OpenStream(options.SkipSpecial);
         foreach (int id in prompt)
-            _text.Append(id);
+            Append(_text, id);
         _history = [.. prompt];
     }
 
@@ -74,14 +77,14 @@ internal sealed class Continuation
         if (_promptText is null)
         {
             _promptText = _tokenizer.OpenStream(_options.SkipSpecial);
-            _promptText.Append(_history[0]);
+            Append(_promptText, _history[0]);
         }
 
         for (int i = 0; i < piece.Tokens.Length && start + i + 1 < _prompt; i++)
         {
             int id = _history[start + i + 1];
             ReadOnlySpan<float> row = logits.Slice(i * vocabulary, vocabulary);
-            _options.PromptToken!(new GeneratedToken(id, _promptText.Append(id), LogProbability.Of(row, id), null) { Likeliest = Likeliest(row) });
+            _options.PromptToken!(new GeneratedToken(id, Append(_promptText, id), LogProbability.Of(row, id), null) { Likeliest = Likeliest(row) });
         }
     }
 
@@ -93,7 +96,7 @@ internal sealed class Continuation
         int id = _sampler.Sample(Masked(logits), Tokens);
         double? logProbability = _options.LogProbabilities || _options.LikeliestTokens > 0 ? LogProbability.Of(logits, id) : null;
         bool ended = _ends.Contains(id);
-        string piece = _stops.Append(ended ? "" : _text.Append(id));
+        string piece = _stops.Append(ended ? "" : Append(_text, id));
         _history.Add(id);
         FinishReason? finish = _stops.Found is not null ? FinishReason.StopString
             : ended ? FinishReason.Stop
@@ -107,6 +110,8 @@ internal sealed class Continuation
 
         return new GeneratedToken(id, piece, logProbability, finish) { Likeliest = Likeliest(logits) };
     }
+
+    private string Append(TokenStream text, int id) => id == _anchor ? "" : text.Append(id);
 
     private ReadOnlySpan<float> Masked(ReadOnlySpan<float> logits)
     {

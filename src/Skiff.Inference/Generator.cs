@@ -26,13 +26,16 @@ public sealed class Generator
     public IReadOnlyCollection<int> EndIds =>
         new[] { _tokenizer.EosId, _tokenizer.BosId }.OfType<int>().Distinct().ToArray();
 
-    /// <summary>The ids of a prompt; an empty one becomes the token that begins a text, as there must be one to go on from.</summary>
+    /// <summary>
+    /// The ids of a prompt, with anchors put between where the model was trained so; an empty one becomes the token that begins a text, as there
+    /// must be one to go on from.
+    /// </summary>
     /// <exception cref="InvalidInputException">An empty prompt, and no such token.</exception>
     public int[] PromptIds(string prompt)
     {
         int[] ids = _tokenizer.Encode(prompt);
         if (ids.Length > 0)
-            return ids;
+            return _engine.Config.Anchors is { } anchors ? AnchorInserter.Insert(anchors, ids, _tokenizer.EosId) : ids;
         int? first = _tokenizer.BosId ?? _tokenizer.EosId;
         return first is { } id ? [id] : throw new InvalidInputException("prompt", "text", "is empty, and the model has no token that begins a text");
     }
@@ -75,7 +78,7 @@ public sealed class Generator
 
     /// <summary>Draws what follows a prompt whose count was checked.</summary>
     internal Continuation Begin(int[] prompt, ISampler sampler, GenerationOptions options, int count, StopStrings stops) =>
-        new(_tokenizer, prompt, sampler, options, count, options.EndIds ?? EndIds, stops);
+        new(_tokenizer, prompt, sampler, options, count, options.EndIds ?? EndIds, stops, _engine.Config.Anchors?.AddedId);
 
     // Where the prompt's file, if there is one, leaves off.
     private InferenceSequence Start(int[] prompt, GenerationOptions options)

@@ -24,7 +24,10 @@ public sealed class Scorer
         _tokenizer = tokenizer;
     }
 
-    /// <summary>Scores a text, with the beginning token in front where the model uses one.</summary>
+    /// <summary>
+    /// Scores a text, with the beginning token in front where the model uses one, and anchors between where it was trained so: these are no text,
+    /// and get no probability.
+    /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="source">Names the text in messages: a file and line.</param>
     /// <param name="visitor">Sees every position's logits.</param>
@@ -34,7 +37,8 @@ public sealed class Scorer
     {
         if (_tokenizer is null)
             throw new InvalidInputException(source, "text", "the model comes with no tokenizer; give ids, or name one with --tokenizer");
-        return Score(_tokenizer.Encode(text), System.Text.Encoding.UTF8.GetByteCount(text), source, visitor, stop);
+        int[] ids = _tokenizer.Encode(text);
+        return Score(_engine.Config.Anchors is { } anchors ? AnchorInserter.Insert(anchors, ids, _tokenizer.EosId) : ids, System.Text.Encoding.UTF8.GetByteCount(text), source, visitor, stop);
     }
 
     /// <summary>Scores ids as they are; the bytes are those of the text they stand for, special tokens left out (0 without a tokenizer).</summary>
@@ -70,7 +74,7 @@ public sealed class Scorer
             {
                 ReadOnlySpan<float> row = rows.Slice(i * v, v);
                 visitor?.Invoke(start + i, row);
-                if (start + i + 1 < ids.Length)
+                if (start + i + 1 < ids.Length && ids[start + i + 1] != _engine.Config.Anchors?.AddedId)
                     logProbabilities[start + i + 1] = LogProbability.Of(row, ids[start + i + 1]);
             }
         }

@@ -7,7 +7,7 @@ namespace Skiff.Models;
 /// files; its <c>config.json</c> goes first and the new one comes last, so that a killed process leaves the old model, the
 /// new one, or a folder without <c>config.json</c> that nobody reads, never a mixture.
 /// </summary>
-internal static class AtomicFolder
+public static class AtomicFolder
 {
     private const string Config = "config.json";
 

@@ -116,7 +116,7 @@ internal sealed partial class DecoderTape : IDisposable
                 _closes[i] = _marker!.Next(_tokens[b * time + i]);
             }
 
-            bool full = FirstRow >= 0 && new SplitMix64((ulong)(_options.Seed * 0x5DEECE66D + FirstRow + b)).NextDouble() < _options.FullShare;
+            bool full = FirstRow >= 0 && SplitMix64.Share(SplitMix64.Mix(SplitMix64.Mix((ulong)_options.Seed) + (ulong)(FirstRow + b))) < _options.FullShare;
             foreach ((VisibilityRule rule, Visibility[] rows) in _visibilities)
             {
                 if (b >= rows.Length)

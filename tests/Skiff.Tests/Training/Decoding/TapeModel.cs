@@ -8,10 +8,12 @@ namespace Skiff.Tests.Training;
 /// <summary>The tiny model of a family on the tape, with batches to run.</summary>
 internal sealed class TapeModel
 {
-    public TapeModel(string name, int batch, bool recompute = false, ThreadTeam? team = null, bool documents = true, int? time = null, LoraSettings? lora = null)
+    public TapeModel(string name, int batch, bool recompute = false, ThreadTeam? team = null, bool documents = true, int? time = null, LoraSettings? lora = null, AnchorConfig? anchors = null, double fullShare = 0)
     {
         Golden = GoldenModel.Read(name);
         Model = Golden.Open();
+        if (anchors is not null)
+            Model = new Model("anchored", Model.Config with { Anchors = anchors }, Model.Parameter, Model.TypeOf, () => null, TensorType.F32);
         Config = Model.Config;
         Time = time ?? Golden.Tokens.Length;
         Parameters = new TrainingParameters(
@@ -19,7 +21,7 @@ internal sealed class TapeModel
         Parameters.Load(Model.Parameter);
         Tape = new DecoderTape(
             Config, Parameters,
-            new DecoderTapeOptions { Batch = batch, Time = Time, Recompute = recompute, DocumentMask = documents, ExpertBalance = 0.01, RouterZ = 0.001, Lora = lora }, team);
+            new DecoderTapeOptions { Batch = batch, Time = Time, Recompute = recompute, DocumentMask = documents, ExpertBalance = 0.01, RouterZ = 0.001, Lora = lora, FullShare = fullShare }, team);
     }
 
     public GoldenModel Golden { get; }

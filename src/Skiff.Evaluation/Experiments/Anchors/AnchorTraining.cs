@@ -1,0 +1,80 @@
+using System.Text.Json.Nodes;
+using Skiff.Models;
+using Skiff.Training;
+
+namespace Skiff.Evaluation;
+
+/// <summary>The trained models of the anchor experiment, each a run in <c>work/</c> that goes on where it was interrupted.</summary>
+internal static class AnchorTraining
+{
+    private const int Vocabulary = 4096, SmokeVocabulary = 512;
+
+    /// <summary>Tokens in a sequence of training; prompts of five demonstrations fit.</summary>
+    public const int Context = 640;
+
+    /// <summary>The corpus and its tokenizer.</summary>
+    public static JsonObject Prepare(ExperimentContext context, bool smoke)
+    {
+        AnchorCorpus corpus = Corpus(context, smoke);
+        string path = Tokenizer(context.Folder);
+        if (!File.Exists(Path.Combine(path, "tokenizer.json")))
+        {
+            BpeTrainingResult result = BpeTrainer.Train([corpus.Text, corpus.Episodes], new BpeTrainingOptions { VocabularySize = smoke ? SmokeVocabulary : Vocabulary }, cancellation: context.Stop);
+            AtomicFolder.Write(path, result.Tokenizer.Save);
+        }
+
+        return new JsonObject { ["held_out_texts"] = corpus.HeldOutTexts.Count, ["book_characters"] = corpus.HeldOutBook.Length };
+    }
+
+    public static AnchorCorpus Corpus(ExperimentContext context, bool smoke) =>
+        AnchorCorpus.Build(context.Data, Path.Combine(context.Folder, "work", "corpus"), smoke ? 300 : 12000);
+
+    /// <summary>A base: full attention, the rate constant.</summary>
+    public static JsonObject Base(ExperimentContext context, AnchorModelSize size, int seed) => Train(context, RunName(size, seed, "base"), seed, size.BaseSteps,
+        $"model: {{model_type: llama, {size.Shape}, max_position_embeddings: 1024, tie_word_embeddings: true}}\ntokenizer: {{path: {Quoted(Tokenizer(context.Folder))}}}", "decay_steps: 1");
+
+    /// <summary>An arm: the base with equal tokens more, the rate decaying over the second half.</summary>
+    public static JsonObject Arm(ExperimentContext context, AnchorModelSize size, int seed, AnchorArm arm) => Train(context, RunName(size, seed, arm.Name), seed + 100, size.ArmSteps,
+        $"init_from: {Quoted(ModelPath(context.Folder, size, seed, "base"))}" + (arm.Recipe is null ? "" : $"\nanchors: {arm.Recipe}"), $"decay_steps: {size.ArmSteps / 2}");
+
+    /// <summary>Where a run's model lies.</summary>
+    public static string ModelPath(string folder, AnchorModelSize size, int seed, string run) => Path.Combine(Run(folder, RunName(size, seed, run)), "model");
+
+    private static string RunName(AnchorModelSize size, int seed, string run) => $"{size.Name}-{seed}-{run}";
+
+    private static string Run(string folder, string name) => Path.Combine(Path.GetFullPath(folder), "work", name);
+
+    private static string Tokenizer(string folder) => Path.Combine(Path.GetFullPath(folder), "work", "tokenizer");
+
+    private static string Quoted(string path) => $"'{path.Replace("'", "''", StringComparison.Ordinal)}'";
+
+    private static JsonObject Train(ExperimentContext context, string name, int seed, int steps, string start, string decay)
+    {
+        string work = Path.Combine(Path.GetFullPath(context.Folder), "work");
+        string yaml = string.Join('\n',
+            $"output: {Quoted(Run(context.Folder, name))}",
+            $"seed: {seed}",
+            start,
+            "data:",
+            $"  - {{name: text, files: {Quoted(Path.Combine(work, "corpus", "text.jsonl"))}, weight: 1}}",
+            $"  - {{name: episodes, files: {Quoted(Path.Combine(work, "corpus", "episodes.jsonl"))}, weight: 1}}",
+            "held_out: 0",
+            $"context_length: {Context}",
+            "batch_size: 4",
+            $"steps: {steps}",
+            "optimizer: {name: muon, learning_rate: 0.003, muon_learning_rate: 0.02}",
+            $"schedule: {{form: wsd, warmup_steps: {Math.Min(20, steps / 4)}, {decay}}}",
+            "checkpoint: {every: 200, keep: 1}");
+        Recipe recipe = Recipe.Parse(yaml, name + ".yaml", []);
+        using Trainer trainer = Trainer.Resume(recipe, name + ".yaml", new TrainingEvents
+        {
+            Step = metrics =>
+            {
+                if (metrics.Step % 20 == 0)
+                    context.Note(FormattableString.Invariant($"step {metrics.Step} of {metrics.Steps}, loss {metrics.Loss:0.000}, {metrics.TokensPerSecond:0} tokens/s"));
+            },
+        }, context.Stop);
+        trainer.Run(context.Stop);
+        return new JsonObject { ["steps"] = recipe.TotalSteps };
+    }
+}

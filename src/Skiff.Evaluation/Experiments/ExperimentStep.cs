@@ -1,0 +1,28 @@
+using System.Text.Json.Nodes;
+
+namespace Skiff.Evaluation;
+
+/// <summary>A piece of an experiment that leaves figures behind; interrupted, it is done again.</summary>
+/// <param name="Name">Its file in <c>steps/</c>.</param>
+/// <param name="Cost">How long it takes beside the others, for the time that is left.</param>
+/// <param name="Key">All that decides its figures: with another key it is done again, and all behind it.</param>
+/// <param name="Run">Does it.</param>
+public sealed record ExperimentStep(string Name, double Cost, string Key, Func<ExperimentContext, JsonObject> Run);
+
+/// <summary>What a step is given.</summary>
+/// <param name="Folder">Where all steps keep what they make.</param>
+/// <param name="Data">The data folder.</param>
+/// <param name="Note">Takes a line for whoever waits.</param>
+/// <param name="Stop">Ends the work with an <see cref="OperationCanceledException"/>.</param>
+public sealed record ExperimentContext(string Folder, string Data, Action<string> Note, CancellationToken Stop);
+
+/// <summary>An experiment: its steps in order, and the page that they make.</summary>
+/// <param name="Name">What the command calls it.</param>
+/// <param name="Description">One line.</param>
+/// <param name="Steps">The steps; a few minutes' worth for a smoke run.</param>
+/// <param name="Page">The Markdown, from the figures of all steps by name.</param>
+public sealed record Experiment(string Name, string Description, Func<bool, IReadOnlyList<ExperimentStep>> Steps, Func<IReadOnlyDictionary<string, JsonObject>, string> Page)
+{
+    /// <summary>Those that there are.</summary>
+    public static IReadOnlyList<Experiment> All { get; } = [AnchorExperiment.Create()];
+}
