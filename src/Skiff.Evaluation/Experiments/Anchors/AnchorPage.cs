@@ -172,8 +172,10 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
     private double[] Kept(int seed, SelectionPolicy policy, int percent) => Answers(figures[$"{size.Name}-{seed}-policies"], $"{policy}/{percent}");
 
     // Of a prompt's questions the first half is about places, the second about names.
-    private string Halves(Func<int, double[]> items) => string.Join(" / ", new[] { false, true }.Select(names =>
-        F(100 * Seeds.Average(seed => items(seed).Where((_, i) => (i % AnchorItems.Questions >= AnchorItems.Questions / 2) == names).Average()), "0.0")));
+    private string Halves(Func<int, double[]> items) => $"{Half(items, 0)} / {Half(items, AnchorItems.Questions / 2)}";
+
+    private string Half(Func<int, double[]> items, int first) =>
+        F(100 * Seeds.Average(seed => items(seed).Where((_, i) => i % AnchorItems.Questions - first is >= 0 and < AnchorItems.Questions / 2).Average()), "0.0");
 
     private static double[] Answers(JsonObject figures, string name) => [.. figures[name]!.ToString().Select(digit => (double)(digit - '0'))];
 
