@@ -15,11 +15,12 @@ internal static class BenchTrainVerb
         form.AcceptOnlyFromAmong("json", "table");
         Option<int?> batch = Flags.Whole("--batch-size", "Sequences of 256 tokens a step (32).");
         Option<int?> rounds = Flags.Whole("--rounds", "Measurements of each figure, of which the median counts (9).");
+        Option<int?> segment = Flags.Whole("--segment", "Instead: steps under full attention and with anchors that close a segment every N tokens, at growing contexts.");
         Verb verb = new("train", "Time training: products of training shapes, and steps of two Llama models, against the measured peak.")
         {
-            Examples = ["skiff bench train", "skiff bench train -o json"],
+            Examples = ["skiff bench train", "skiff bench train -o json", "skiff bench train --segment 20"],
         };
-        foreach (Option option in new Option[] { form, batch, rounds })
+        foreach (Option option in new Option[] { form, batch, rounds, segment })
             verb.Options.Add(option);
         verb.Validators.Add(result =>
         {
@@ -32,6 +33,14 @@ internal static class BenchTrainVerb
             int sequences = parse.GetValue(batch) ?? 32, times = parse.GetValue(rounds) ?? 9;
             if (sequences < 1 || times < 1)
                 throw new InvalidInputException("bench train", sequences < 1 ? "--batch-size" : "--rounds", "must be at least 1");
+            if (parse.GetValue(segment) is { } length)
+            {
+                if (length < 1 || parse.GetValue(batch) is not null)
+                    throw new InvalidInputException("bench train", length < 1 ? "--segment" : "--batch-size", length < 1 ? "must be at least 1" : "has no effect with --segment: every step has 8192 tokens");
+                WriteSegments(parse.InvocationConfiguration.Output, parse.InvocationConfiguration.Error, length, times, parse.GetValue(form) == "json", stop);
+                return Program.Success;
+            }
+
             List<double> peaks = [];
             List<ProductFigures> products = [];
             List<StepFigures> steps = [];
@@ -56,6 +65,41 @@ internal static class BenchTrainVerb
                 WriteTables(parse.InvocationConfiguration.Output, peaks, products, steps);
             return Program.Success;
         }, loadsModel: false);
+    }
+
+    private static void WriteSegments(TextWriter output, TextWriter error, int length, int rounds, bool asJson, CancellationToken stop)
+    {
+        List<SegmentFigures> figures = [];
+        using (Progress progress = new(error, "measuring", "contexts", SegmentBenchmark.Contexts.Count))
+        {
+            foreach (int context in SegmentBenchmark.Contexts)
+            {
+                stop.ThrowIfCancellationRequested();
+                figures.Add(SegmentBenchmark.Measure(context, length, rounds));
+                progress.Report(figures.Count);
+            }
+        }
+
+        if (asJson)
+        {
+            foreach (SegmentFigures f in figures)
+            {
+                Output.Json(output, json =>
+                {
+                    json.WriteNumber("context", f.Context);
+                    json.Figure("full_tokens_per_second", f.Full);
+                    json.Figure("anchor_tokens_per_second", f.Anchors);
+                    json.Figure("ratio", f.Ratio);
+                });
+            }
+
+            return;
+        }
+
+        Output.Table(output, ["context>", "full tokens/s>", "anchors tokens/s>", "ratio>"],
+            [.. figures.Select(f => (string[])[$"{f.Context}", F(f.Full, "0"), F(f.Anchors, "0"), F(f.Ratio, "0.00")])]);
+
+        static string F(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
     }
 
     private static void WriteJson(TextWriter output, List<double> peaks, List<ProductFigures> products, List<StepFigures> steps) => Output.Json(output, json =>

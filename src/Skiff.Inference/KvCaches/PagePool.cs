@@ -4,7 +4,7 @@ namespace Skiff.Inference;
 
 /// <summary>
 /// Pages of one size, cut from pieces large enough for huge pages of the system, as a page of a cache alone would lie on many small ones. A
-/// piece is freed with its last page.
+/// piece is freed with its last page, but for one.
 /// </summary>
 /// <param name="pageBytes">A multiple of 64.</param>
 internal sealed unsafe class PagePool(long pageBytes)
@@ -41,10 +41,15 @@ internal sealed unsafe class PagePool(long pageBytes)
             while (!_pieces[at].Holds(page))
                 at++;
             _pieces[at].Free.Push((nint)page);
-            if (_pieces[at].Free.Count < _pieces[at].Pages)
-                return;
-            _pieces[at].Memory.Free();
-            _pieces.RemoveAt(at);
+            // One piece without a page in use stays: a sequence that gives its only page back and takes the next one would else ask the system each time.
+            int free = 0;
+            foreach (Piece piece in _pieces)
+                free += piece.IsFree ? 1 : 0;
+            if (_pieces[at].IsFree && free > 1)
+            {
+                _pieces[at].Memory.Free();
+                _pieces.RemoveAt(at);
+            }
         }
     }
 
@@ -64,6 +69,8 @@ internal sealed unsafe class PagePool(long pageBytes)
         public NativeBuffer Memory { get; }
 
         public Stack<nint> Free { get; }
+
+        public bool IsFree => Free.Count == Pages;
 
         public bool Holds(byte* page) => page >= Memory.Start && page < Memory.Start + Memory.Length;
     }

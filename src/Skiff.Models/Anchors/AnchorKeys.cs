@@ -7,6 +7,9 @@ internal static class AnchorKeys
 {
     private const string Name = "anchors";
 
+    // More would keep what a segment is pressed to lose; rows of a pass take room for so many each.
+    private const int MostAnchors = 64;
+
     /// <summary>The key's value, or null where the file has none.</summary>
     public static AnchorConfig? Read(ConfigReader reader, int vocabulary)
     {
@@ -29,6 +32,8 @@ internal static class AnchorKeys
         r.RefuseUnreadKeys();
         if (config.EndIds.Count + config.StopIds.Count == 0 && config.AddedId is null && config.MaxSegment == 0)
             throw r.Refuse("end_ids", "is empty, and there is no stop_ids, added_id or max_segment: no segment would ever close");
+        if (config.AnchorsPerSegment > MostAnchors)
+            throw r.Refuse("anchors_per_segment", $"{config.AnchorsPerSegment} is above {MostAnchors}");
         if (config.MaxSegment > 0 && config.MaxSegment < config.AnchorsPerSegment)
             throw r.Refuse("max_segment", $"{config.MaxSegment} is below anchors_per_segment {config.AnchorsPerSegment}");
         return config.Sinks == 0 || config.LastAnchors == 0 ? config : throw r.Refuse("last_anchors", "and sinks exclude each other");

@@ -36,6 +36,8 @@ internal static class GgufConfigReader
                 Set("num_key_value_heads", First("attention.head_count_kv"));
         }
 
+        if (metadata.TryGet(GgufConfigWriter.AnchorsKey, out string? anchors) && anchors is not null)
+            json["anchors"] = ConfigReader.ParseObject(Encoding.UTF8.GetBytes(anchors), source);
         if (Has("attention.key_length") && family.ModelType != "minicpm3" && (Whole("attention.key_length") * heads != hidden || family.StatesHeadDim))
             Set("head_dim", Whole("attention.key_length"));
         string epsilon = Has("attention.layer_norm_rms_epsilon") && !Has("attention.layer_norm_epsilon") ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon";

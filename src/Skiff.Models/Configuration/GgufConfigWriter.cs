@@ -12,6 +12,9 @@ internal static class GgufConfigWriter
     /// <summary>The nonlinearity by its name in config.json, for the architectures whose models differ in it.</summary>
     public const string ActivationKey = "skiff.hidden_act";
 
+    /// <summary>The anchors of a model that has them, as JSON: llama.cpp knows no such rule, and runs the model without.</summary>
+    public const string AnchorsKey = "skiff.anchors";
+
     public static void Write(GgufMetadata metadata, ModelConfig config, string name)
     {
         GgufFamily family = config.Family.Gguf;
@@ -19,6 +22,8 @@ internal static class GgufConfigWriter
         metadata.Add("general.architecture", arch);
         metadata.Add("general.type", "model");
         metadata.Add("general.name", name);
+        if (config.Anchors is { } anchors)
+            metadata.Add(AnchorsKey, anchors.ToJson().ToJsonString());
         Add("block_count", (uint)config.NumHiddenLayers);
         Add("context_length", (uint)config.MaxPositionEmbeddings);
         Add("embedding_length", (uint)config.HiddenSize);

@@ -40,6 +40,8 @@ internal static class LlamaCppLimits
             yield return $"llama.cpp has no '{family.Architecture}'; only Skiff runs this file";
         if (family.Architecture is "llama" or "phi3" && config.Layers.Max(l => l.SlidingWindow) is > 0 and int window)
             yield return $"llama.cpp runs '{family.Architecture}' without its window of {window} positions";
+        if (config.Anchors is not null)
+            yield return "llama.cpp knows no anchors: it runs the model with full attention, which it was not trained for";
         if (family.Architecture is "gpt2" or "gptneox" && config.HiddenAct == Activation.Gelu)
             yield return $"llama.cpp computes GELU in '{family.Architecture}' by the tanh approximation, not the error function";
     }
