@@ -10,7 +10,7 @@ public static class AnchorTokens
 
     private const string Marks = ".?!…。？！", Closers = "\"'”’)]»";
 
-    // Whole words that a full stop follows without an end.
+    // Whole words (and, where a vocabulary joins a mark to the letter behind it, the ".g" of "e.g.") that a full stop follows without an end.
     private static readonly HashSet<string> s_abbreviations = new(StringComparer.Ordinal)
     {
         "Mr", "Mrs", "Ms", "Dr", "St", "Jr", "Sr", "Prof", "Rev", "Hon", "Capt", "Col", "Gen", "Lt", "Sgt", "Mt", "No", "Vol", "Fig", "vs", "etc", "cf", "al", "Co", "Inc", "Ltd",
@@ -26,7 +26,7 @@ public static class AnchorTokens
             string word = text.TrimStart();
             if (word.TrimEnd() is { Length: > 0 } mark && Marks.Contains(mark[0]) && mark.All(c => Marks.Contains(c) || Closers.Contains(c)))
                 (mark[0] == '.' && !mark.Skip(1).Any(Marks.Contains) ? stops : ends).Add(id);
-            else if (char.IsAsciiDigit(text[^1]) || s_abbreviations.Contains(word) || (word.Length == 1 && text.Length > 1 && char.IsLetter(word[0])))
+            else if (char.IsAsciiDigit(text[^1]) || (text is ['.', var letter] && char.IsLetter(letter)) || s_abbreviations.Contains(word) || (word.Length == 1 && text.Length > 1 && char.IsLetter(word[0])))
                 notAfter.Add(id);
             else if (text.Length == 1 && char.IsLetter(text[0]))
                 letters.Add(id);

@@ -100,8 +100,8 @@ public sealed class AnchorTests : IDisposable
         Assert.Contains("--anchors takes endpoint or added, not 'none'", Refusal("--anchors", "none"));
         Assert.Contains("Option '--anchors' is required", Refusal(), StringComparison.OrdinalIgnoreCase);
         Assert.Contains("anchors.end_tokens: 'dog dog' is", Refusal("--anchors", "endpoint", "--end-token", "dog dog"));
-        Assert.Contains("anchors.max_segment: 2 is below anchors_per_segment 3", Refusal("--anchors", "endpoint", "--max-segment", "2", "--anchors-per-segment", "3"));
-        Assert.Contains("lora: leaves the table of embeddings", Refusal("--anchors", "added", "--set", "lora={rank: 2}"));
+        Assert.Contains("2 is below anchors_per_segment 3", Refusal("--anchors", "endpoint", "--max-segment", "2", "--anchors-per-segment", "3"));
+        Assert.Contains("leaves the table of embeddings", Refusal("--anchors", "added", "--set", "lora={rank: 2}"));
         Directory.CreateDirectory(File("taken"));
         System.IO.File.WriteAllText(File("taken/mine.txt"), "");
         (int code, _, string error) = CommandLine.Run("anchor", Base(), File("taken"), "--data", File("text.jsonl"), "--anchors", "endpoint");

@@ -114,8 +114,13 @@ internal sealed class AnchorItems
 
         return new JsonObject
         {
-            ["tokens"] = tokens / prompts, ["entries"] = entries / prompts, ["bytes"] = bytes / prompts, ["peak_bytes"] = peak,
-            ["least_saved"] = least, ["most_saved"] = most, ["entry_bytes"] = _engine.CacheBytesPerPosition,
+            ["tokens"] = tokens / prompts,
+            ["entries"] = entries / prompts,
+            ["bytes"] = bytes / prompts,
+            ["peak_bytes"] = peak,
+            ["least_saved"] = least,
+            ["most_saved"] = most,
+            ["entry_bytes"] = _engine.CacheBytesPerPosition,
         };
     }
 

@@ -14,7 +14,16 @@ public sealed class AnchorConfigTests
 
     private static readonly AnchorConfig s_all = new()
     {
-        EndIds = [0, 5], StopIds = [7], NotAfterIds = [8, 9], LetterIds = [11], AddedId = 319, AnchorsSeeAnchors = true, AnchorsPerSegment = 2, MaxSegment = 32, Sinks = 4, LastVisible = 16,
+        EndIds = [0, 5],
+        StopIds = [7],
+        NotAfterIds = [8, 9],
+        LetterIds = [11],
+        AddedId = 319,
+        AnchorsSeeAnchors = true,
+        AnchorsPerSegment = 2,
+        MaxSegment = 32,
+        Sinks = 4,
+        LastVisible = 16,
     };
 
     [Fact]

@@ -265,7 +265,14 @@ public sealed unsafe class CachedAttentionTests : IDisposable
 
                 return new CachedRows(_nearTiles, row, count, position)
                 {
-                    Far = _farTiles, NearStart = near, FarStart = start, FarEnd = end, FarPositions = _positions, Added = added, AddedCount = adds, AddedAt = at,
+                    Far = _farTiles,
+                    NearStart = near,
+                    FarStart = start,
+                    FarEnd = end,
+                    FarPositions = _positions,
+                    Added = added,
+                    AddedCount = adds,
+                    AddedAt = at,
                 };
             }
 
