@@ -6,7 +6,7 @@ namespace Skiff.Training;
 /// <summary>A model's parameters with room for one more token, whose rows of the embedding and the head begin as said.</summary>
 /// <param name="start">The model.</param>
 /// <param name="vocabulary">Rows that the tables are to have.</param>
-/// <param name="id">The token.</param>
+/// <param name="id">The token: the rows before it stand for tokens, further ones pad the tables.</param>
 /// <param name="copyOf">The token whose row it begins with; null for the mean of all.</param>
 internal sealed class AddedRow(Model start, int vocabulary, int id, int? copyOf)
 {
@@ -26,14 +26,14 @@ internal sealed class AddedRow(Model start, int vocabulary, int id, int? copyOf)
         {
             table.ReadRow(r, row);
             grown.WriteRow(r, row);
-            for (int i = 0; i < columns && r != id; i++)
+            for (int i = 0; i < columns && r < id; i++)
                 sum[i] += row[i];
         }
 
         if (copyOf is { } other)
             table.ReadRow(other, row);
         else
-            row = [.. sum.Select(value => (float)(value / (id < rows ? rows - 1 : rows)))];
+            row = [.. sum.Select(value => (float)(value / id))];
         grown.WriteRow(id, row);
         return grown;
     }

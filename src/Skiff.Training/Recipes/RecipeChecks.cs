@@ -75,8 +75,6 @@ internal static class RecipeChecks
             throw refuse("lora", "leaves the table of embeddings as it is, and an added anchor's row must be learnt: leave it out, or set anchors.kind to endpoint");
         if (anchors.Kind == AnchorKind.Added && recipe.InitFrom is null)
             throw refuse("anchors.kind", "a token is added to a model that is there: name init_from, or set it to endpoint");
-        if (anchors.Kind == AnchorKind.Added && recipe.Data.FirstOrDefault(data => data.Format == DocumentFormat.Chat) is { } chat)
-            throw refuse("anchors.kind", $"'{chat.Name}' holds conversations, into which no tokens are put: set it to endpoint");
     }
 
     private static void CheckData(Recipe recipe, Func<string, string, InvalidInputException> refuse)

@@ -68,6 +68,8 @@ internal sealed class TrainingSetup
                 added = new AddedRow(start!, config.VocabSize, rule.AddedId!.Value, anchors.Init == AnchorStart.Stop ? StopOf(tokenizer, source) : null);
         }
 
+        if (config.Anchors?.AddedId is not null && recipe.Data.FirstOrDefault(data => data.Format == DocumentFormat.Chat) is { } chat)
+            throw new InvalidInputException(source, "data", $"'{chat.Name}' holds conversations, into which no {AnchorTokens.Added} is put: use text, or anchors of kind endpoint");
         int longest = recipe.TrainingStages().Max(stage => stage.Data.ContextLength);
         if (longest > config.MaxPositionEmbeddings)
             throw new InvalidInputException(source, "context_length", $"{longest} tokens are more than the model's context of {config.MaxPositionEmbeddings}");

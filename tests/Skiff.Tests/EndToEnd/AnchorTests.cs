@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Skiff.Inference;
 using Skiff.Models;
+using Skiff.Tensors;
 
 namespace Skiff.Tests.EndToEnd;
 
@@ -60,16 +61,32 @@ public sealed class AnchorTests : IDisposable
         Assert.All(score.Ids.Zip(score.LogProbabilities).Skip(1), pair => Assert.Equal(pair.First == id, pair.Second is null));
         Assert.DoesNotContain(AnchorTokens.Added, CommandLine.Output("generate", File("out"), "--prompt", "Tom had a dog. It ran.", "--max-tokens", "20", "--temperature", "0"));
 
+        // With a step that changes next to nothing the row is still as it begins: a copy of the full stop's.
+        CommandLine.Output("anchor", Base(), File("begun"), "--data", File("text.jsonl"), "--anchors", "added", "--steps", "1", "--context", "64", "--batch", "4", "--learning-rate", "1e-12", "--set", "anchors.init=stop");
+        Tensor table = Model.Open(File("begun")).Parameter("embedding.weight");
+        float[] row = new float[model.Config.HiddenSize], stop = new float[row.Length];
+        table.ReadRow(id, row);
+        table.ReadRow(start.Tokenizer.IdOf(".")!.Value, stop);
+        Assert.All(row.Zip(stop), pair => Assert.Equal(pair.Second, pair.First, 6));
+
+        // Conversations get no token put in, so a model with one is not trained on them.
+        System.IO.File.WriteAllText(File("chat.jsonl"), """{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}""");
+        System.IO.File.WriteAllText(File("chat.yaml"), $"init_from: {File("out")}\ndata: [{{name: talk, files: {File("chat.jsonl")}, format: chat}}]\nsteps: 1\noutput: {File("chatted")}\n");
+        (int code, _, string error) = CommandLine.Run("train", File("chat.yaml"));
+        Assert.Equal((1, true), (code, error.Contains("holds conversations, into which no <AC> is put", StringComparison.Ordinal)));
+
         // A model with the token is trained on with it, and gets no second one.
         CommandLine.Output("anchor", File("out"), File("more"), "--data", File("text.jsonl"), "--anchors", "added", "--steps", "2", "--context", "64", "--batch", "4");
         Assert.Equal(model.Config.VocabSize, Model.Open(File("more")).Config.VocabSize);
     }
 
-    [Fact]
-    public void AnInterruptedRunEndsWithTheSameBytes()
+    [Theory]
+    [InlineData("endpoint")]
+    [InlineData("added")]
+    public void AnInterruptedRunEndsWithTheSameBytes(string anchors)
     {
         Stories();
-        string[] args = ["anchor", Base(), File("out"), "--data", File("text.jsonl"), "--anchors", "endpoint", "--full-share", "0.5", "--steps", "6", "--context", "64", "--batch", "4", "--set", "checkpoint.every=2"];
+        string[] args = ["anchor", Base(), File("out"), "--data", File("text.jsonl"), "--anchors", anchors, "--full-share", "0.5", "--steps", "6", "--context", "64", "--batch", "4", "--set", "checkpoint.every=2"];
         CommandLine.Output(args);
         byte[] wanted = System.IO.File.ReadAllBytes(File("out/model.safetensors"));
         foreach (string gone in new[] { "out", "out-run/model", "out-run/step-000006" })

@@ -37,11 +37,11 @@ internal sealed record AnchorModelSize(string Name, string Shape, int BaseSteps,
 {
     /// <summary>About 0.8 million parameters without embeddings.</summary>
     public static AnchorModelSize Small { get; } = new(
-        "small", "hidden_size: 128, intermediate_size: 384, num_hidden_layers: 4, num_attention_heads: 4", 1563, 312, 3, AnchorArm.All);
+        "small", "hidden_size: 128, intermediate_size: 384, num_hidden_layers: 4, num_attention_heads: 4", 1563, 600, 3, AnchorArm.All);
 
     /// <summary>About 5 million.</summary>
     public static AnchorModelSize Medium { get; } = new(
-        "medium", "hidden_size: 256, intermediate_size: 704, num_hidden_layers: 6, num_attention_heads: 8", 1172, 200, 1, AnchorArm.Medium);
+        "medium", "hidden_size: 256, intermediate_size: 704, num_hidden_layers: 6, num_attention_heads: 8", 1172, 400, 1, AnchorArm.Medium);
 
     /// <summary>One that shows nothing but that all of it runs.</summary>
     public static AnchorModelSize Smoke { get; } = new(

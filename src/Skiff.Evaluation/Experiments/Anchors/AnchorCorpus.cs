@@ -21,14 +21,11 @@ internal sealed class AnchorCorpus
     private const int HeldOutStories = 20;
     private const int HeldOutBooks = 11;
 
-    private AnchorCorpus(string text, string episodes, Passages heldOutPassages, IReadOnlyList<string> heldOutTexts, string heldOutBook) =>
-        (Text, Episodes, HeldOutPassages, HeldOutTexts, HeldOutBook) = (text, episodes, heldOutPassages, heldOutTexts, heldOutBook);
+    private AnchorCorpus(IReadOnlyList<string> files, Passages heldOutPassages, IReadOnlyList<string> heldOutTexts, string heldOutBook) =>
+        (Files, HeldOutPassages, HeldOutTexts, HeldOutBook) = (files, heldOutPassages, heldOutTexts, heldOutBook);
 
-    /// <summary>The file of real text for training.</summary>
-    public string Text { get; }
-
-    /// <summary>The file of episodes for training.</summary>
-    public string Episodes { get; }
+    /// <summary>The files of training: <c>text</c>, and episodes <c>near</c>, <c>far</c> and <c>echo</c>.</summary>
+    public IReadOnlyList<string> Files { get; }
 
     /// <summary>Sentences for items that are measured on.</summary>
     public Passages HeldOutPassages { get; }
@@ -49,18 +46,19 @@ internal sealed class AnchorCorpus
         string[] books = [.. Documents(Path.Combine(data, "text", "childrens-books.jsonl.gz"))];
         string[] heldOutStories = [.. stories.Where((_, i) => i % HeldOutStories == 0)], heldOutBooks = [.. books.Where((_, i) => i % HeldOutBooks == 0)];
         stories = [.. stories.Where((_, i) => i % HeldOutStories != 0)];
-        string text = Path.Combine(folder, "text.jsonl"), made = Path.Combine(folder, "episodes.jsonl");
+        string text = Path.Combine(folder, "text.jsonl"), near = Path.Combine(folder, "near.jsonl"), far = Path.Combine(folder, "far.jsonl"), echo = Path.Combine(folder, "echo.jsonl");
         Directory.CreateDirectory(folder);
         if (!File.Exists(text))
             Write(text, stories.Concat(books.Where((_, i) => i % HeldOutBooks != 0).SelectMany(Pieces)));
-        if (!File.Exists(made))
+        Episodes world = new(new Passages(stories));
+        SplitMix64 random = new(1);
+        foreach ((string path, Func<string> next) in new (string, Func<string>)[] { (near, () => world.Text(random, far: false)), (far, () => world.Text(random, far: true)), (echo, () => world.Echo(random)) })
         {
-            Episodes world = new(new Passages(stories));
-            SplitMix64 random = new(1);
-            Write(made, Enumerable.Range(0, episodes).Select(_ => world.Text(random)));
+            if (!File.Exists(path))
+                Write(path, Enumerable.Range(0, episodes).Select(_ => next()));
         }
 
-        return new AnchorCorpus(text, made, new Passages(heldOutStories), [.. heldOutStories, .. heldOutBooks.SelectMany(Pieces)], heldOutBooks.MaxBy(book => book.Length)!);
+        return new AnchorCorpus([text, near, far, echo], new Passages(heldOutStories), [.. heldOutStories, .. heldOutBooks.SelectMany(Pieces)], heldOutBooks.MaxBy(book => book.Length)!);
     }
 
     private static void Write(string path, IEnumerable<string> texts) => AtomicFile.Write(path, stream =>

@@ -28,7 +28,7 @@ internal static class AnchorExperiment
     private static List<ExperimentStep> Steps(bool smoke)
     {
         AnchorMeasure measure = smoke ? AnchorMeasure.Smoke : new AnchorMeasure();
-        List<ExperimentStep> steps = [new("prepare", 3, $"corpus 2 {smoke}", context => AnchorTraining.Prepare(context, smoke))];
+        List<ExperimentStep> steps = [new("prepare", 3, $"corpus 3 {smoke}", context => AnchorTraining.Prepare(context, smoke))];
         foreach (AnchorModelSize size in Sizes(smoke))
         {
             double weight = size.Name == "medium" ? 3.5 : 1;
@@ -38,7 +38,7 @@ internal static class AnchorExperiment
                 steps.Add(new($"{size.Name}-{seed}-base", weight * size.BaseSteps * 0.15, $"{size}", context => AnchorTraining.Base(context, size, seed)));
                 foreach (AnchorArm arm in size.Arms)
                 {
-                    steps.Add(new($"{size.Name}-{seed}-{arm.Name}", weight * size.ArmSteps * 0.15, $"{arm}", context => AnchorTraining.Arm(context, size, seed, arm)));
+                    steps.Add(new($"{size.Name}-{seed}-{arm.Name}", weight * size.ArmSteps * 0.15, $"{arm} {size.ArmSteps}", context => AnchorTraining.Arm(context, size, seed, arm)));
                     steps.Add(new($"{size.Name}-{seed}-{arm.Name}-figures", weight * 40, $"{measure}", context => measure.Arm(context, size, seed, arm, smoke)));
                 }
 

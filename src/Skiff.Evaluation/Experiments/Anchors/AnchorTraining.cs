@@ -19,7 +19,7 @@ internal static class AnchorTraining
         string path = Tokenizer(context.Folder);
         if (!File.Exists(Path.Combine(path, "tokenizer.json")))
         {
-            BpeTrainingResult result = BpeTrainer.Train([corpus.Text, corpus.Episodes], new BpeTrainingOptions { VocabularySize = smoke ? SmokeVocabulary : Vocabulary }, cancellation: context.Stop);
+            BpeTrainingResult result = BpeTrainer.Train(corpus.Files, new BpeTrainingOptions { VocabularySize = smoke ? SmokeVocabulary : Vocabulary }, cancellation: context.Stop);
             AtomicFolder.Write(path, result.Tokenizer.Save);
         }
 
@@ -27,15 +27,24 @@ internal static class AnchorTraining
     }
 
     public static AnchorCorpus Corpus(ExperimentContext context, bool smoke) =>
-        AnchorCorpus.Build(context.Data, Path.Combine(context.Folder, "work", "corpus"), smoke ? 300 : 12000);
+        AnchorCorpus.Build(context.Data, Path.Combine(context.Folder, "work", "corpus"), smoke ? 200 : 10000);
 
     /// <summary>A base: full attention, the rate constant.</summary>
     public static JsonObject Base(ExperimentContext context, AnchorModelSize size, int seed) => Train(context, RunName(size, seed, "base"), seed, size.BaseSteps,
-        $"model: {{model_type: llama, {size.Shape}, max_position_embeddings: 1024, tie_word_embeddings: true}}\ntokenizer: {{path: {Quoted(Tokenizer(context.Folder))}}}", "decay_steps: 1");
+        $"model: {{model_type: llama, {size.Shape}, max_position_embeddings: 1024, tie_word_embeddings: true}}\ntokenizer: {{path: {Quoted(Tokenizer(context.Folder))}}}",
+        [("text", 2), ("near", 1), ("far", 1), ("echo", 2)], decay: 1);
 
-    /// <summary>An arm: the base with equal tokens more, the rate decaying over the second half.</summary>
-    public static JsonObject Arm(ExperimentContext context, AnchorModelSize size, int seed, AnchorArm arm) => Train(context, RunName(size, seed, arm.Name), seed + 100, size.ArmSteps,
-        $"init_from: {Quoted(ModelPath(context.Folder, size, seed, "base"))}" + (arm.Recipe is null ? "" : $"\nanchors: {arm.Recipe}"), $"decay_steps: {size.ArmSteps / 2}");
+    /// <summary>
+    /// An arm: the base with equal tokens more. First episodes whose every sentence asks for something, so that an anchor that carries it is
+    /// found at all; then, while the rate decays, from afar.
+    /// </summary>
+    public static JsonObject Arm(ExperimentContext context, AnchorModelSize size, int seed, AnchorArm arm)
+    {
+        string start = $"init_from: {Quoted(ModelPath(context.Folder, size, seed, "base"))}\nstages: [{{from: decay, mixture: {{text: 1, near: 1, far: 2}}}}]";
+        return Train(
+            context, RunName(size, seed, arm.Name), seed + 100, size.ArmSteps, arm.Recipe is null ? start : $"{start}\nanchors: {arm.Recipe}",
+            [("text", 1), ("near", 2), ("far", 0)], decay: size.ArmSteps * 3 / 5);
+    }
 
     /// <summary>Where a run's model lies.</summary>
     public static string ModelPath(string folder, AnchorModelSize size, int seed, string run) => Path.Combine(Run(folder, RunName(size, seed, run)), "model");
@@ -48,22 +57,20 @@ internal static class AnchorTraining
 
     private static string Quoted(string path) => $"'{path.Replace("'", "''", StringComparison.Ordinal)}'";
 
-    private static JsonObject Train(ExperimentContext context, string name, int seed, int steps, string start, string decay)
+    private static JsonObject Train(ExperimentContext context, string name, int seed, int steps, string start, (string File, int Weight)[] mixture, int decay)
     {
         string work = Path.Combine(Path.GetFullPath(context.Folder), "work");
         string yaml = string.Join('\n',
             $"output: {Quoted(Run(context.Folder, name))}",
             $"seed: {seed}",
             start,
-            "data:",
-            $"  - {{name: text, files: {Quoted(Path.Combine(work, "corpus", "text.jsonl"))}, weight: 1}}",
-            $"  - {{name: episodes, files: {Quoted(Path.Combine(work, "corpus", "episodes.jsonl"))}, weight: 1}}",
+            $"data: [{string.Join(", ", mixture.Select(part => $"{{name: {part.File}, files: {Quoted(Path.Combine(work, "corpus", part.File + ".jsonl"))}, weight: {part.Weight}}}"))}]",
             "held_out: 0",
             $"context_length: {Context}",
             "batch_size: 4",
             $"steps: {steps}",
             "optimizer: {name: muon, learning_rate: 0.003, muon_learning_rate: 0.02}",
-            $"schedule: {{form: wsd, warmup_steps: {Math.Min(20, steps / 4)}, {decay}}}",
+            $"schedule: {{form: wsd, warmup_steps: {Math.Min(20, steps / 4)}, decay_steps: {decay}}}",
             "checkpoint: {every: 200, keep: 1}");
         Recipe recipe = Recipe.Parse(yaml, name + ".yaml", []);
         using Trainer trainer = Trainer.Resume(recipe, name + ".yaml", new TrainingEvents

@@ -22,11 +22,27 @@ internal sealed class Episodes(Passages passages)
     /// <summary>Answers of an item of either kind.</summary>
     public const int Choices = 4;
 
-    // Sentences between what matters, in training: short ones teach what to do, long ones to do it from afar.
-    private static readonly int[] s_lengths = [0, 0, 1, 2, 4, 8];
+    // Sentences between what matters, in long texts.
+    private static readonly int[] s_lengths = [1, 2, 5, 5];
+
+    // Of a text about names, as a row of training holds.
+    private const int Sentences = 36;
 
     /// <summary>A text for training.</summary>
-    public string Text(SplitMix64 random) => random.Below(2) == 0 ? PlaceText(random) : NameText(random);
+    /// <param name="random">Decides everything.</param>
+    /// <param name="far">With sentences between what matters; without them nearly every one of its sentences asks for something.</param>
+    public string Text(SplitMix64 random, bool far)
+    {
+        int length = far ? random.Of(s_lengths) : 0;
+        return random.Below(3) == 0 ? PlaceText(random, length) : NameText(random, length);
+    }
+
+    /// <summary>Sentences said again in other orders: whoever foretells them has learned to look up what stood behind the same words.</summary>
+    public string Echo(SplitMix64 random)
+    {
+        string[] sentences = passages.Sentences(random, 2 + random.Below(5));
+        return string.Join(random.Below(2) == 0 ? " " : "\n", Enumerable.Range(0, 4).SelectMany(round => round == 0 ? sentences : random.Several(sentences, sentences.Length))) + "\n";
+    }
 
     /// <summary>
     /// Items that share five demonstrations, in each of which somebody comes and a thing is put somewhere; all things go to one place. The first
@@ -65,11 +81,11 @@ internal sealed class Episodes(Passages passages)
             [Sentence(people[..together]), .. passages.Sentences(random, distance)], $"Here is {people[asked].First}", [.. people.Select(person => " " + person.Last)], asked);
     }
 
-    private string PlaceText(SplitMix64 random)
+    private string PlaceText(SplitMix64 random, int length)
     {
         string place = random.Of(EpisodeWords.Places);
         (string First, string Last)[] people = People(random, 1 + random.Below(Shots));
-        int length = random.Of(s_lengths), lines = length > 3 ? 7 : 6 + random.Below(7);
+        int lines = length == 0 ? 20 : length > 3 ? 7 : 6 + random.Below(7);
         return string.Concat(random.Several(EpisodeWords.Things, lines).Select(thing =>
         {
             string[] passage = passages.Sentences(random, length == 0 ? 0 : random.Below(length + 1));
@@ -77,15 +93,19 @@ internal sealed class Episodes(Passages passages)
         }));
     }
 
-    private string NameText(SplitMix64 random)
+    // Who is who, and then again and again: with nothing between, nearly every sentence asks for a name.
+    private string NameText(SplitMix64 random, int between)
     {
-        (string First, string Last)[] people = People(random, 1 + random.Below(2) * random.Below(Shots));
-        int between = random.Of(s_lengths);
-        string gap = random.Below(2) == 0 ? " " : "\n";
-        List<string> pieces = [random.Below(2) == 0 ? Sentence(people) : string.Join(gap, people.Select(person => Sentence([person])))];
-        for (int round = 0; round < 6; round++)
-            pieces.Add(string.Join(' ', passages.Sentences(random, between == 0 ? 0 : random.Below(2 * between + 1)).Append(Sentence([random.Of(people)]))));
+        (string First, string Last)[] people = People(random, 1 + random.Below(Shots));
+        int rounds = Math.Clamp(Sentences / (between + 1) - people.Length, 3, 20);
+        string gap = random.Below(4) == 0 ? " " : "\n";
+        List<string> pieces = random.Below(2) == 0 ? [Told(people)] : [.. people.Select(person => Told([person]))];
+        for (int round = 0; round < rounds; round++)
+            pieces.Add(Told([random.Of(people)]));
         return string.Join(gap, pieces) + "\n";
+
+        string Told(IReadOnlyList<(string First, string Last)> who) =>
+            string.Join(' ', passages.Sentences(random, between == 0 ? 0 : random.Below(2 * between + 1)).Append(Sentence(who)));
     }
 
     private static (string First, string Last)[] People(SplitMix64 random, int count) =>

@@ -23,6 +23,12 @@ public sealed class TrainingStepTests
     public void NorDoesOneWithAdaptersMuonOrRecomputation(string name, bool lora, bool muon, bool recompute) =>
         AssertNoAllocation(name, lora ? new LoraSettings(2, 4, ["query", "value", "query_b", "output"]) : null, muon, recompute);
 
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("gemma3_text")]
+    public void NorDoesOneUnderTheSegmentRule(string name) => AssertNoAllocation(
+        name, null, muon: false, recompute: false, new AnchorConfig { EndIds = [1, 2, 3], StopIds = [4], NotAfterIds = [5], AnchorsPerSegment = 2, MaxSegment = 7, Sinks = 1, LastVisible = 3 });
+
     // A gradient that is no number must not reach the weights.
     [Fact]
     public void AStepWithoutAFiniteLossLeavesTheParametersAsTheyWere()
@@ -37,13 +43,13 @@ public sealed class TrainingStepTests
         Assert.True(before.AsSpan().SequenceEqual(parameters.Values.Floats()));
     }
 
-    private static void AssertNoAllocation(string name, LoraSettings? lora, bool muon, bool recompute)
+    private static void AssertNoAllocation(string name, LoraSettings? lora, bool muon, bool recompute, AnchorConfig? anchors = null)
     {
         const int Time = 24, Rows = 4;
         using ThreadTeam alone = new(1);
         TrainingParameters parameters = Load(name, lora, out ModelConfig config);
-        DecoderTapeOptions options = new() { Batch = 2, Time = Time, Recompute = recompute, ExpertBalance = 0.01, RouterZ = 0.001, Lora = lora };
-        using DecoderTape tape = new(config, parameters, options, alone);
+        DecoderTapeOptions options = new() { Batch = 2, Time = Time, Recompute = recompute, ExpertBalance = 0.01, RouterZ = 0.001, Lora = lora, FullShare = 0.5 };
+        using DecoderTape tape = new(config with { Anchors = anchors }, parameters, options, alone);
         TrainingStep step = new(parameters, OptimizerOf(parameters, muon, alone), 1, alone);
         Random random = new(1);
         int[] tokens = new int[Rows * Time], targets = new int[tokens.Length], starts = new int[tokens.Length];

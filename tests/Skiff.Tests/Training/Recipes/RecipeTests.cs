@@ -21,6 +21,9 @@ public sealed class RecipeTests
         Assert.Equal(["a.jsonl.gz", "dir/", "x/*.parquet"], recipe.Data[0].Files);
         Assert.Equal(("books", 3.0, DocumentFormat.Text), (recipe.Data[0].Name, recipe.Data[0].Weight, recipe.Data[0].Format));
         Assert.Equal(("chat", 0.5, DocumentFormat.Chat, "c.jsonl"), (recipe.Data[1].Name, recipe.Data[1].Weight, recipe.Data[1].Format, Assert.Single(recipe.Data[1].Files)));
+        RecipeAnchors anchors = recipe.Anchors!;
+        Assert.Equal((AnchorKind.Endpoint, AnchorUnit.Line, ";", true, 2, 48), (anchors.Kind, anchors.Unit, Assert.Single(anchors.EndTokens), anchors.AnchorsSeeAnchors, anchors.AnchorsPerSegment, anchors.MaxSegment));
+        Assert.Equal((4, 32, 0.25, AnchorStart.Stop), (anchors.Sinks, anchors.LastVisible, anchors.FullShare, anchors.Init));
         Assert.Equal(new RecipeParametrization { Form = ParametrizationForm.Mup, InitStd = 0.05, BaseWidth = 128, ScaleEmb = 10, ScaleDepth = 1, EmbedAsHidden = false }, recipe.Parametrization);
         RecipeOptimizer optimizer = recipe.Optimizer;
         Assert.Equal((OptimizerKind.Muon, 0.004, 0.8, 0.99, 1e-9), (optimizer.Name, optimizer.LearningRate, optimizer.Beta1, optimizer.Beta2, optimizer.Epsilon));
@@ -87,14 +90,14 @@ public sealed class RecipeTests
     [Fact]
     public void TheWholeRecipeIsNowhereAtItsDefault()
     {
-        Recipe whole = Recipes.Parse(Recipes.Whole), least = Recipes.Parse(Recipes.Least);
+        Recipe whole = Recipes.Parse(Recipes.Whole), least = Recipes.Parse(Recipes.Least, "anchors={kind: endpoint}");
         foreach (RecipeKey key in RecipeKey.Of(typeof(Recipe)).Where(key => key.Name is not ("init_from" or "lora" or "steps")))
         {
             object? left = key.Property.GetValue(whole), right = key.Property.GetValue(least);
             if (left!.GetType().Namespace != typeof(Recipe).Namespace)
                 Assert.NotEqual(left, right);
             else if (!left.GetType().IsEnum)
-                Assert.All(RecipeKey.Of(left.GetType()).Where(inner => inner.Name is not ("path" or "form")), inner => Assert.NotEqual(inner.Property.GetValue(left), inner.Property.GetValue(right)));
+                Assert.All(RecipeKey.Of(left.GetType()).Where(inner => inner.Name is not ("path" or "form" or "kind")), inner => Assert.NotEqual(inner.Property.GetValue(left), inner.Property.GetValue(right)));
         }
     }
 
@@ -114,7 +117,7 @@ public sealed class RecipeTests
             }
         }
 
-        Assert.Equal(15, records.Count);
+        Assert.Equal(16, records.Count);
     }
 
     [Fact]
