@@ -63,7 +63,9 @@ internal static class Flags
         HelpName = "SIZE",
         CustomParser = result =>
         {
+            // 512MB is 512M.
             string text = Value(result);
+            text = text.Length > 2 && char.ToUpperInvariant(text[^1]) == 'B' && !char.IsAsciiDigit(text[^2]) ? text[..^1] : text;
             int power = text.Length == 0 ? 0 : "KMG".IndexOf(char.ToUpperInvariant(text[^1]), StringComparison.Ordinal) + 1;
             string digits = power > 0 ? text[..^1] : text;
             if (long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long number) && number is > 0 and <= 1L << 32)

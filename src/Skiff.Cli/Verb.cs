@@ -21,10 +21,10 @@ internal sealed class Verb(string name, string description) : Command(name, desc
     /// <summary>The same for a verb that computes: it has <see cref="ComputeFlags"/>, which hold from its first line on.</summary>
     public Verb Computes(Func<ParseResult, CancellationToken, int> run, bool loadsModel = true)
     {
-        ComputeFlags.AddTo(this, loadsModel);
+        Option<long?>? memory = ComputeFlags.AddTo(this, loadsModel);
         return Runs((parse, stop) =>
         {
-            ComputeFlags.Apply(parse);
+            ComputeFlags.Apply(parse, memory);
             return run(parse, stop);
         });
     }

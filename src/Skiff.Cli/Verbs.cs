@@ -12,6 +12,7 @@ internal static class Verbs
         InitVerb.Create(),
         ConvertVerb.Create(),
         QuantizeVerb.Create(),
+        PruneVerb.Create(),
         MergeVerb.Create(),
         TokenizeVerb.Create(),
         DetokenizeVerb.Create(),

@@ -46,7 +46,7 @@ public static class ImportanceCollector
         return matrix;
     }
 
-    private static int[] Tokens(Tokenizer tokenizer, string text)
+    internal static int[] Tokens(Tokenizer tokenizer, string text)
     {
         Documents documents = new(text);
         TextFileReader.Read(text, documents, _ => { });

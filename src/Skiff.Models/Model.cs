@@ -66,6 +66,10 @@ public sealed class Model
     internal Model With(Func<string, Tensor> parameter) =>
         new(Path, Config, parameter, _typeOf, () => _tokenizer.Value, Type) { Generation = Generation, Forget = Forget };
 
+    /// <summary>Another description with numbers for it, under the same tokenizer.</summary>
+    internal Model With(ModelConfig config, Func<string, Tensor> parameter, Func<string, TensorType> typeOf) =>
+        new(Path, config, parameter, typeOf, () => _tokenizer.Value, Type) { Generation = Generation, Forget = Forget };
+
     /// <summary>
     /// The same model with its matrices in another number type, converted each time they are asked for; vectors in single precision. Rows that
     /// fill no blocks fall back to a type that fits, as in a file.

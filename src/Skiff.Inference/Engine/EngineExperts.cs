@@ -7,7 +7,8 @@ namespace Skiff.Inference;
 /// <summary>A mixture of experts: each expert's rows are gathered, so that its weights are read once for all of them.</summary>
 internal sealed class EngineExperts
 {
-    private readonly int _chosen;
+    private readonly int _chosen, _layer;
+    private readonly ExpertVisitor? _visitor;
     private readonly EngineLinear _router;
     private readonly EngineFeedForward[] _experts;
     private readonly float[] _probabilities, _weights;
@@ -16,7 +17,7 @@ internal sealed class EngineExperts
     public EngineExperts(ModelConfig config, EngineWeights weights, LayerConfig layer, int maxRows)
     {
         int l = config.SharedFeedForward ? 0 : layer.Weights;
-        _chosen = config.NumExpertsPerTok;
+        (_chosen, _layer, _visitor) = (config.NumExpertsPerTok, l, weights.Experts);
         _router = weights.Linear("router", l, false);
         _experts = [.. Enumerable.Range(0, config.NumLocalExperts).Select(e => new EngineFeedForward(config, weights, "experts.", l, e))];
         _probabilities = new float[maxRows * _experts.Length];
@@ -48,6 +49,18 @@ internal sealed class EngineExperts
             _experts[e].Apply(pass, own, room.Block(start, count, 0, room.Columns), own);
         }
 
+        if (_visitor is not null)
+            Show(slots, choices);
         ExpertRows.Combine(slots, _weights.AsSpan(0, choices), _places.AsSpan(0, choices), y, pass.Team);
+    }
+
+    private unsafe void Show(MatrixView slots, int choices)
+    {
+        for (int c = 0; c < choices; c++)
+        {
+            ReadOnlySpan<float> output = new(slots.Data + (_places[c] * slots.RowStride), slots.Columns);
+            int expert = Array.FindLastIndex(_starts, _starts.Length - 2, start => start <= _places[c]);
+            _visitor!(_layer, expert, _weights[c] * Math.Sqrt(System.Numerics.Tensors.TensorPrimitives.Dot(output, output)));
+        }
     }
 }

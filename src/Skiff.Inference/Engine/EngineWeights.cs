@@ -7,12 +7,15 @@ using Skiff.Tensors;
 namespace Skiff.Inference;
 
 /// <summary>A model's parameters in the form the engine computes with; matrices that several blocks share are packed once.</summary>
-internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, int>? progress, InputVisitor? inputs)
+internal sealed class EngineWeights(Model model, ThreadTeam team, Action<int, int>? progress, InputVisitor? inputs, ExpertVisitor? experts)
 {
     private readonly Dictionary<string, PackedMatrix> _matrices = [];
     private readonly PanelArena _arena = new(PanelArena.ManyPanels);
     private readonly IncrementalHash _identity = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private readonly int _count = ParameterList.Of(model.Config).Count(p => IsPacked(p, model.Config));
+
+    /// <summary>Sees experts at work, or null.</summary>
+    public ExpertVisitor? Experts => experts;
 
     /// <summary>Bytes of packed matrices.</summary>
     public long ByteLength => _matrices.Values.Sum(matrix => matrix.ByteLength);

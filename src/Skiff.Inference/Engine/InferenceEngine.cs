@@ -22,6 +22,7 @@ public sealed unsafe class InferenceEngine : IDisposable
     private readonly EngineNorm? _embeddingNorm;
     private readonly float[] _positionRow;
     private readonly bool _isWatched;
+    private readonly StreamVisitor? _stream;
     private bool _disposed;
 
     /// <summary>Packs the weights and plans the memory of passes.</summary>
@@ -33,11 +34,12 @@ public sealed unsafe class InferenceEngine : IDisposable
         options ??= new InferenceEngineOptions();
         options.Check();
         ThreadTeam team = options.Team ?? ThreadTeam.Default;
-        (Config, MaxRows, _isWatched) = (model.Config, options.MaxRows, options.Inputs is not null);
+        (Config, MaxRows, _isWatched) = (model.Config, options.MaxRows, options.IsWatched);
+        _stream = options.Stream;
         MemoryBudget.Check(EngineWeights.LeastBytes(model), model.Path, "its weights");
         CacheType = options.CacheType ?? (EngineWeights.IsExact(model) ? TensorType.F32 : TensorType.I16);
         _plan = new EnginePlan(Config, options, CacheType);
-        EngineWeights weights = new(model, team, options.Progress, options.Inputs);
+        EngineWeights weights = new(model, team, options.Progress, options.Inputs, options.Experts);
         _embedding = weights.Stored("embedding.weight");
         _positions = Config.Position == PositionKind.Learned ? weights.Stored("position_embedding.weight") : null;
         _positionRow = new float[_positions is null ? 0 : Config.HiddenSize];
@@ -125,8 +127,12 @@ public sealed unsafe class InferenceEngine : IDisposable
         _pass.Begin(batch);
         MatrixView x = _pass.Take(Config.HiddenSize);
         Embed(batch, x);
-        foreach (EngineBlock block in _blocks.AsSpan(..^1))
-            block.Apply(_pass, x);
+        for (int block = 0; block < _blocks.Length - 1; block++)
+        {
+            _stream?.Invoke(block, x);
+            _blocks[block].Apply(_pass, x);
+        }
+
         Finish(batch, x, logits);
         _pass.End(batch);
     }
@@ -149,12 +155,14 @@ public sealed unsafe class InferenceEngine : IDisposable
     private void Finish(ReadOnlySpan<SequenceTokens> batch, MatrixView x, Span<float> logits)
     {
         EngineBlock last = _blocks[^1];
+        _stream?.Invoke(_blocks.Length - 1, x);
         int wanted = logits.Length / VocabularySize;
         bool remembers = wanted < x.Rows && last.Remembers && !_isWatched && _pass.Queries is null;
         if (remembers)
             last.Remember(_pass, x);
         else
             last.Apply(_pass, x);
+        _stream?.Invoke(_blocks.Length, x);
         if (wanted == 0)
             return;
         x = _pass.Narrow(batch, x, wanted);

@@ -39,6 +39,15 @@ public sealed record InferenceEngineOptions
     /// <summary>Sees the rows that each of the blocks' matrices reads, under the matrix's name, before it does.</summary>
     internal InputVisitor? Inputs { get; init; }
 
+    /// <summary>Sees the residual stream [N, D] that enters the first block, under 0, and what each block leaves, from 1 on.</summary>
+    internal StreamVisitor? Stream { get; init; }
+
+    /// <summary>Sees how far each choice of an expert moves its token: the norm of the expert's output times its weight.</summary>
+    internal ExpertVisitor? Experts { get; init; }
+
+    /// <summary>Somebody looks on, so that all rows of all blocks are computed.</summary>
+    internal bool IsWatched => Inputs is not null || Stream is not null || Experts is not null;
+
     internal void Check()
     {
         if (MaxRows is < 1 or > 1 << 20)
@@ -77,3 +86,9 @@ public sealed record InferenceEngineOptions
 /// <param name="parameter">The matrix's name.</param>
 /// <param name="rows">[N, K], valid during the call.</param>
 internal delegate void InputVisitor(string parameter, MatrixView rows);
+
+/// <summary>Sees the residual stream before block <paramref name="block"/>; of as many as there are blocks, behind the last.</summary>
+internal delegate void StreamVisitor(int block, MatrixView stream);
+
+/// <summary>Sees an expert at work on one token.</summary>
+internal delegate void ExpertVisitor(int layer, int expert, double norm);

@@ -21,6 +21,9 @@ internal static class ConfigDifference
             throw new InvalidInputException(target, difference, $"{format} cannot express this trait of {config.ModelType}{MendOf(difference, config)}");
     }
 
+    /// <summary>The first trait in which two descriptions differ; null where they compute the same.</summary>
+    public static string? Between(ModelConfig a, ModelConfig b) => First(a, b, "");
+
     // Scales that a file of its own states can go into the weights; those that belong to a family cannot.
     private static string MendOf(string difference, ModelConfig config) =>
         difference is nameof(ModelConfig.EmbeddingScale) or nameof(ModelConfig.ResidualScale) or nameof(ModelConfig.LogitScale)
