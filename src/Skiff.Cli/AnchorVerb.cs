@@ -1,8 +1,5 @@
 using System.CommandLine;
-using System.Globalization;
 using Skiff.Models;
-using Skiff.Tensors;
-using Skiff.Training;
 
 namespace Skiff.Cli;
 
@@ -29,7 +26,7 @@ internal static class AnchorVerb
         Option<int?> batch = Flags.Whole("--batch", "Sequences in a step [default: 8].");
         Option<double?> rate = Flags.Real("--learning-rate", "The highest learning rate [default: 3e-4].");
         Option<int?> seed = Flags.Whole("--seed", "Decides the order of the data [default: 0].");
-        Option<string[]> set = new("--set") { Description = "Change any value of the recipe that this makes: optimizer.name=muon (docs/recipes.md).", HelpName = "KEY=VALUE" };
+        Option<string[]> set = RunFlags.Set();
         Option<bool> json = Flags.Json("Print each line of metrics.jsonl as it is written.");
         Verb verb = new("anchor", "Train a model on so that its cache shrinks: of closed segments it keeps their anchors alone.")
         {
@@ -46,39 +43,24 @@ internal static class AnchorVerb
         return verb.Computes((parse, stop) =>
         {
             string from = parse.GetValue(model)!, to = Path.TrimEndingDirectorySeparator(parse.GetValue(target)!), source = "skiff anchor";
-            if (Directory.Exists(to) && Directory.EnumerateFileSystemEntries(to).Any())
-                throw new InvalidInputException(to, "OUT", "is there already and is not empty: name another folder");
+            RunFlags.RefuseTaken(to);
             int longestContext = Model.OpenConfig(from).MaxPositionEmbeddings;
             string[] sets =
             [
-                .. Set("output", to + "-run"), .. Set("init_from", from), .. parse.GetValue(data)!.SelectMany((files, i) => Set($"data.{i}", $"{{files: {Quoted(files)}}}", quote: false)),
-                .. Set("anchors", $"{{kind: {parse.GetValue(kind)}}}", quote: false), .. Set("anchors.unit", parse.GetValue(unit)),
-                .. (parse.GetValue(ends) ?? []).SelectMany((text, i) => Set($"anchors.end_tokens.{i}", text)),
-                .. Set("anchors.anchors_see_anchors", parse.GetValue(see) ? "true" : null, quote: false), .. Set("anchors.anchors_per_segment", parse.GetValue(each)),
-                .. Set("anchors.max_segment", parse.GetValue(longest)), .. Set("anchors.sinks", parse.GetValue(sinks)), .. Set("anchors.last_visible", parse.GetValue(last)),
-                .. Set("anchors.full_share", parse.GetValue(full)), .. Set("steps", parse.GetValue(steps) ?? 500), .. Set("context_length", parse.GetValue(context) ?? Math.Min(512, longestContext)),
-                .. Set("batch_size", parse.GetValue(batch) ?? 8), .. Set("optimizer.learning_rate", parse.GetValue(rate) ?? 3e-4), .. Set("seed", parse.GetValue(seed)),
-                .. Set("schedule", "{form: cosine, floor: 0.1}", quote: false), .. parse.GetValue(set) ?? [],
+                .. RunFlags.Key("output", to + "-run"), .. RunFlags.Key("init_from", from), .. parse.GetValue(data)!.SelectMany((files, i) => RunFlags.Key($"data.{i}", $"{{files: {RunFlags.Quoted(files)}}}", quote: false)),
+                .. RunFlags.Key("anchors", $"{{kind: {parse.GetValue(kind)}}}", quote: false), .. RunFlags.Key("anchors.unit", parse.GetValue(unit)),
+                .. (parse.GetValue(ends) ?? []).SelectMany((text, i) => RunFlags.Key($"anchors.end_tokens.{i}", text)),
+                .. RunFlags.Key("anchors.anchors_see_anchors", parse.GetValue(see) ? "true" : null, quote: false), .. RunFlags.Key("anchors.anchors_per_segment", parse.GetValue(each)),
+                .. RunFlags.Key("anchors.max_segment", parse.GetValue(longest)), .. RunFlags.Key("anchors.sinks", parse.GetValue(sinks)), .. RunFlags.Key("anchors.last_visible", parse.GetValue(last)),
+                .. RunFlags.Key("anchors.full_share", parse.GetValue(full)), .. RunFlags.Key("steps", parse.GetValue(steps) ?? 500), .. RunFlags.Key("context_length", parse.GetValue(context) ?? Math.Min(512, longestContext)),
+                .. RunFlags.Key("batch_size", parse.GetValue(batch) ?? 8), .. RunFlags.Key("optimizer.learning_rate", parse.GetValue(rate) ?? 3e-4), .. RunFlags.Key("seed", parse.GetValue(seed)),
+                .. RunFlags.Key("schedule", "{form: cosine, floor: 0.1}", quote: false), .. parse.GetValue(set) ?? [],
             ];
-            Recipe recipe = Recipe.Parse("", source, sets);
-            if (RunFolder.Exists(recipe.Output))
-                TrainVerb.RefuseOther(recipe, RunFolder.Open(recipe.Output).ReadRecipe([]));
-            using TrainPrinter printer = new(parse.InvocationConfiguration.Output, parse.InvocationConfiguration.Error, parse.GetValue(json));
-            using (Trainer trainer = Trainer.Resume(recipe, source, printer.Events, stop))
-                trainer.Run(stop);
-            ModelWriter.Write(Model.Open(RunFolder.Open(recipe.Output).ModelPath), to, TensorType.F32);
+            RunFlags.Run(sets, source, to, parse, json, stop);
             parse.InvocationConfiguration.Error.WriteLine($"skiff: the model is in {to}: skiff generate {to} --explain-cache shows what its cache keeps");
             return Program.Success;
         }, loadsModel: false);
     }
-
-    private static IEnumerable<string> Set(string key, object? value, bool quote = true)
-    {
-        if (value is not null)
-            yield return $"{key}={(value is string text && quote ? Quoted(text) : Convert.ToString(value, CultureInfo.InvariantCulture))}";
-    }
-
-    private static string Quoted(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 
     private static Option<string> Choice(string name, string description, params string[] choices)
     {

@@ -4,10 +4,16 @@ using System.Runtime.Intrinsics;
 
 namespace Skiff.Tensors;
 
+/// <summary>What distillation makes small.</summary>
+/// <param name="Divergence">How student and teacher are compared.</param>
+/// <param name="Temperature">tau, above 0; 1 where logits are compared rather than distributions.</param>
+/// <param name="TopK">Compare over the teacher's likeliest ids alone, so many; 0 for all.</param>
+public readonly record struct DistillationGoal(Divergence Divergence = Divergence.ForwardKl, float Temperature = 1, int TopK = 0);
+
 /// <summary>
 /// Distillation from a teacher over the whole vocabulary without ever holding all logits: loss = tau^2 KL(p || q) with
-/// p = softmax(teacher's logits / tau) and q = softmax(student's logits / tau) (Hinton et al., arXiv 1503.02531, section 2), done for C
-/// tokens at a time together with the student's gradients.
+/// p = softmax(teacher's logits / tau) and q = softmax(student's logits / tau) (Hinton et al., arXiv 1503.02531, section 2), or another
+/// <see cref="Divergence"/>, done for C tokens at a time together with the student's gradients.
 /// </summary>
 public static unsafe class LinearDistillation
 {
@@ -25,7 +31,7 @@ public static unsafe class LinearDistillation
     /// <param name="student">[N, D] and [V, D]; a scale of the logits that is not 0 with a dHeadBias.</param>
     /// <param name="teacher">[N, D'] and [V, D'].</param>
     /// <param name="targets">[N]; a token with -1 has no loss and no gradient, other values are not looked at.</param>
-    /// <param name="temperature">tau, above 0.</param>
+    /// <param name="goal">What is made small.</param>
     /// <param name="gradientScale">Factor on every gradient.</param>
     /// <param name="dHidden">[N, D], or null with no other gradient: the loss alone.</param>
     /// <param name="dHead">[V, D] added to, or null: a frozen head.</param>
@@ -34,9 +40,9 @@ public static unsafe class LinearDistillation
     /// <param name="accumulate">Add to dHidden rather than overwrite it.</param>
     /// <param name="team">Threads to share the work; the process's own when null.</param>
     /// <exception cref="ArgumentException">Sizes differ, or too little scratch memory.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A temperature that is not above 0, or a scale of 0 with a dHeadBias.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A goal out of its range, or a scale of 0 with a dHeadBias.</exception>
     public static double Compute(
-        LogitSource student, LogitSource teacher, ReadOnlySpan<int> targets, float temperature, float gradientScale,
+        LogitSource student, LogitSource teacher, ReadOnlySpan<int> targets, DistillationGoal goal, float gradientScale,
         MatrixView? dHidden, MatrixView? dHead, Span<float> dHeadBias, Span<float> scratch, bool accumulate = false, ThreadTeam? team = null)
     {
         int tokens = student.Hidden.Rows, width = student.Hidden.Columns, vocabulary = student.Head.Rows;
@@ -49,8 +55,8 @@ public static unsafe class LinearDistillation
             throw new ArgumentException("a gradient has another size than its factor", nameof(dHidden));
         if (chunk == 0 && tokens > 0)
             throw new ArgumentException($"{scratch.Length} values of scratch memory for rows of 2 x {vocabulary} + 1", nameof(scratch));
-        if (!(temperature > 0))
-            throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "must be above 0");
+        if (!(goal.Temperature > 0) || goal.TopK < 0 || (goal.Temperature != 1 && goal.Divergence is Divergence.MeanSquare or Divergence.Cosine))
+            throw new ArgumentOutOfRangeException(nameof(goal), goal, "the temperature must be above 0, and 1 where logits are compared; the top 0 or more");
         if (dHeadBias.Length > 0 && student.LogitScale == 0)
             throw new ArgumentOutOfRangeException(nameof(student), "a scale of 0 hides the gradient of the bias");
 
@@ -68,7 +74,9 @@ public static unsafe class LinearDistillation
                 TeacherScale = teacher.LogitScale,
                 StudentCap = student.SoftCap,
                 TeacherCap = teacher.SoftCap,
-                Temperature = temperature,
+                Temperature = goal.Temperature,
+                Divergence = goal.Divergence,
+                TopK = goal.TopK >= vocabulary ? 0 : goal.TopK,
                 GradientScale = gradientScale,
                 Gradients = dHidden is not null || dHead is not null || dHeadBias.Length > 0,
             };
@@ -81,7 +89,7 @@ public static unsafe class LinearDistillation
                 plan.Targets = ids + first;
                 MatrixProduct.Multiply(part, student.Head.Transposed, plan.Student, team: team);
                 MatrixProduct.Multiply(teacher.Hidden.Block(first, rows, 0, teacher.Hidden.Columns), teacher.Head.Transposed, plan.Teacher, team: team);
-                team.Run(rows, &ForwardDivergence, &plan);
+                team.Run(rows, goal is { Divergence: Divergence.ForwardKl } && plan.TopK == 0 ? &ForwardDivergence : &AnyDivergence, &plan);
                 for (int r = 0; r < rows; r++)
                     loss += room[r];
                 if (dHidden is { } dh)
@@ -97,8 +105,8 @@ public static unsafe class LinearDistillation
         return loss;
     }
 
-    // One token: its loss, and the student's products become their gradients. Whatever divergence is asked for, a function like
-    // this one is all that differs.
+    // One token: its loss, and the student's products become their gradients. The usual goal has a function of its own, which reads rows
+    // fewer times.
     private static void ForwardDivergence(void* state, int row)
     {
         Plan* plan = (Plan*)state;
@@ -128,6 +136,27 @@ public static unsafe class LinearDistillation
             Vector<float> difference = VectorFunctions.Exp(value - shiftS) - VectorFunctions.Exp(VectorFunctions.Load(t + i, rest) - shiftT);
             VectorFunctions.Store(difference * factor * (Vector<float>.One - bent * bent), s + i, rest);
         }
+    }
+
+    private static void AnyDivergence(void* state, int row)
+    {
+        Plan* plan = (Plan*)state;
+        float* s = plan->Student.Data + row * plan->Student.RowStride, t = plan->Teacher.Data + row * plan->Teacher.RowStride;
+        int count = plan->Student.Columns;
+        if (plan->Targets[row] == -1)
+        {
+            plan->Losses[row] = 0;
+            new Span<float>(s, count).Clear();
+            return;
+        }
+
+        float tau = plan->Temperature, factor = plan->GradientScale * plan->StudentScale * tau, inverse = plan->StudentCap > 0 ? tau / plan->StudentCap : 0;
+        LogitRow.Bend(s, count, plan->StudentBias, plan->StudentScale, plan->StudentCap, tau);
+        LogitRow.Bend(t, count, plan->TeacherBias, plan->TeacherScale, plan->TeacherCap, tau);
+        double loss = plan->TopK > 0
+            ? DivergenceRow.ApplyTop(plan->Divergence, s, t, count, plan->TopK, plan->Gradients, factor, inverse)
+            : DivergenceRow.Apply(plan->Divergence, s, t, count, plan->Gradients, factor, inverse);
+        plan->Losses[row] = (float)((double)tau * tau * loss);
     }
 
     // The sum of e^(t - mostT), and that of e^(t - mostT) ((t - mostT) - (s - mostS)).
@@ -182,6 +211,8 @@ public static unsafe class LinearDistillation
         public MatrixView Student, Teacher;
         public float* StudentBias, TeacherBias, Losses;
         public int* Targets;
+        public Divergence Divergence;
+        public int TopK;
         public float StudentScale, TeacherScale, StudentCap, TeacherCap, Temperature, GradientScale;
         public bool Gradients;
     }

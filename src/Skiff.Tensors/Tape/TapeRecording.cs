@@ -185,4 +185,20 @@ public sealed unsafe partial class Tape
         Record(new CrossEntropyOperation(hidden, head, bias, logitScale, softCap, loss));
         return loss;
     }
+
+    /// <summary>The loss of differing from a teacher, and a share of that of the text; a pass that only measures finds the latter alone.</summary>
+    public TokenLoss Distillation(
+        TapeValue hidden, TapeParameter head, TeacherHead teacher, DistillationGoal goal, float labelWeight, TapeParameter? bias = null, float logitScale = 1, float softCap = 0)
+    {
+        TokenLoss loss = new(hidden.Rows);
+        Record(new DistillationOperation(hidden, head, bias, logitScale, softCap, loss, teacher, goal, labelWeight));
+        return loss;
+    }
+
+    /// <summary>Holds a value until the next pass, for a student's tape to read; in place of a loss.</summary>
+    public TokenLoss Keep(TapeValue value)
+    {
+        Record(new KeepOperation(value));
+        return new TokenLoss(value.Rows);
+    }
 }

@@ -49,9 +49,12 @@ internal sealed partial class DecoderTape : IDisposable
             x = Norm(x, "final_norm");
         if (config.WordEmbedProjDim != config.HiddenSize)
             x = _tape.Linear(x, _parameters.Tape("output_projection.weight"));
-        Loss = _tape.CrossEntropy(
+        Head = new TeacherHead(
             x, _parameters.Tape(config.TieWordEmbeddings ? "embedding.weight" : "head.weight"), config.HeadBias ? _parameters.Tape("head.bias") : null,
             (float)config.LogitScale, (float)config.FinalLogitSoftcapping);
+        Loss = options.IsTeacher ? _tape.Keep(x)
+            : options.Teacher is { } teacher ? _tape.Distillation(x, Head.Head, teacher.Head, options.Goal, options.LabelWeight, Head.Bias, Head.LogitScale, Head.SoftCap)
+            : _tape.CrossEntropy(x, Head.Head, Head.Bias, Head.LogitScale, Head.SoftCap);
         _tape.Plan();
     }
 
@@ -61,8 +64,11 @@ internal sealed partial class DecoderTape : IDisposable
     /// <summary>T.</summary>
     public int Time => _options.Time;
 
-    /// <summary>Bytes of activations and scratch memory.</summary>
-    public long ByteLength => _tape.ByteLength;
+    /// <summary>Bytes of activations and scratch memory, the teacher's included.</summary>
+    public long ByteLength => _tape.ByteLength + (_options.Teacher?.ByteLength ?? 0);
+
+    /// <summary>What it ends with: what a student reads of it.</summary>
+    public TeacherHead Head { get; }
 
     /// <summary>The loss of the last pass, and the factor on gradients.</summary>
     public TokenLoss Loss { get; }
@@ -80,6 +86,7 @@ internal sealed partial class DecoderTape : IDisposable
     /// <summary>Takes a batch over; all three are [B T] as <see cref="DataLoader.Next"/> fills them.</summary>
     public void Load(ReadOnlySpan<int> tokens, ReadOnlySpan<int> targets, ReadOnlySpan<int> documentStarts)
     {
+        _options.Teacher?.Load(tokens, targets, documentStarts);
         tokens.CopyTo(_tokens);
         targets.CopyTo(Loss.Targets);
         int time = _options.Time;
@@ -130,6 +137,9 @@ internal sealed partial class DecoderTape : IDisposable
     /// <summary>Forward; with gradients the head's are there afterwards.</summary>
     public void Forward(bool gradients)
     {
+        // What is only measured is the text's loss.
+        if (gradients)
+            _options.Teacher?.Forward(gradients: false);
         Loss.Gradients = gradients;
         _tape.Forward();
     }
@@ -144,7 +154,11 @@ internal sealed partial class DecoderTape : IDisposable
     }
 
     /// <summary>Gives the memory back at once.</summary>
-    public void Dispose() => _tape.Dispose();
+    public void Dispose()
+    {
+        _options.Teacher?.Dispose();
+        _tape.Dispose();
+    }
 
     private TapeValue Embed()
     {
@@ -256,4 +270,16 @@ internal sealed record DecoderTapeOptions
 
     /// <summary>Adapters, or null.</summary>
     public LoraSettings? Lora { get; init; }
+
+    /// <summary>It has no loss: a student reads what it ends with.</summary>
+    public bool IsTeacher { get; init; }
+
+    /// <summary>The teacher over batches of the same shape, or null; it is run, and disposed, with this tape.</summary>
+    public DecoderTape? Teacher { get; init; }
+
+    /// <summary>How far from the teacher is too far.</summary>
+    public DistillationGoal Goal { get; init; } = new(Divergence.ForwardKl, 1, 0);
+
+    /// <summary>Weight of the text's loss beside the teacher's.</summary>
+    public float LabelWeight { get; init; }
 }

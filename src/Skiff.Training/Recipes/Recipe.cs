@@ -79,6 +79,9 @@ public sealed record Recipe
     /// <summary>Trains under the segment rule; null for that of <see cref="InitFrom"/>, or for none.</summary>
     public RecipeAnchors? Anchors { get; init; }
 
+    /// <summary>Trains towards a teacher; null for the text alone.</summary>
+    public RecipeDistill? Distill { get; init; }
+
     /// <summary>Measurements on what is held out.</summary>
     public RecipeValidation Validation { get; init; } = new();
 

@@ -24,6 +24,8 @@ internal static class RecipeChecks
         }
 
         CheckAnchors(recipe, refuse);
+        if (recipe.Distill is { Loss: Divergence.MeanSquare or Divergence.Cosine, Temperature: not 1 })
+            throw refuse("distill.temperature", "must be 1 where logits are compared (mean_square, cosine)");
         RecipeStages.Resolve(recipe, refuse);
         if (recipe.Validation.Tokens > 0 && recipe.HeldOut == 0)
             throw refuse("validation.tokens", "held_out is 0, so there is nothing to measure on: leave this away, or hold documents out");

@@ -15,6 +15,7 @@ public sealed class Trainer : IDisposable
     private readonly TrainingEvents _events;
     private readonly TrainingData _data;
     private readonly TrainingParameters _parameters;
+    private readonly TrainingParameters? _teacher;
     private readonly RunModel _model;
     private readonly Optimizer _optimizer;
     private readonly TrainingStep _step;
@@ -38,6 +39,7 @@ public sealed class Trainer : IDisposable
         need.Check(setup.Source);
         _data = TrainingData.Build(recipe, setup.Source, setup.Tokenizer, setup.Config.Anchors, events, stop);
         _parameters = new TrainingParameters(setup.Parameters, setup.Trains);
+        _teacher = setup.Teacher?.Load();
         _model = new RunModel(setup, _parameters, _data.TurnEnd(setup.Tokenizer));
         _optimizer = setup.CreateOptimizer(_parameters);
         _step = new TrainingStep(_parameters, _optimizer, recipe.Optimizer.Clip);
@@ -64,8 +66,9 @@ public sealed class Trainer : IDisposable
     internal static MemoryNeed NeedOf(TrainingSetup setup)
     {
         TrainingParameters shadow = new(setup.Parameters, setup.Trains, shadow: true);
-        long activations = Enumerable.Range(0, setup.Stages.Count).Max(stage => setup.CreateTape(stage, shadow).ByteLength);
-        return new MemoryNeed(shadow.Values.ByteLength, shadow.Gradients.ByteLength, Optimizer.BytesOf(shadow, setup.Rate), activations);
+        TrainingParameters? teacher = setup.Teacher?.Shadow();
+        long activations = Enumerable.Range(0, setup.Stages.Count).Max(stage => setup.CreateTape(stage, shadow, teacher).ByteLength);
+        return new MemoryNeed(shadow.Values.ByteLength + (teacher?.Values.ByteLength ?? 0), shadow.Gradients.ByteLength, Optimizer.BytesOf(shadow, setup.Rate), activations);
     }
 
     /// <summary>One line on what is going to be trained.</summary>
@@ -263,7 +266,7 @@ public sealed class Trainer : IDisposable
         _stage = stage;
         // One stage's memory goes before the next one's is taken.
         _tape?.Dispose();
-        _tape = _setup.CreateTape(stage, _parameters);
+        _tape = _setup.CreateTape(stage, _parameters, _teacher);
     }
 
     private void Fill(Checkpoint? from)

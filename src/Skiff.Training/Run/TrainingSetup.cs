@@ -33,6 +33,9 @@ internal sealed class TrainingSetup
     /// <summary>The start's parameters with a row for a token that is added, or null.</summary>
     public AddedRow? AddedRow { get; private init; }
 
+    /// <summary>Whom the model learns from, or null.</summary>
+    public Teacher? Teacher { get; private init; }
+
     public IReadOnlyList<TrainingStage> Stages { get; }
 
     public LoraSettings? Lora { get; }
@@ -73,7 +76,8 @@ internal sealed class TrainingSetup
         int longest = recipe.TrainingStages().Max(stage => stage.Data.ContextLength);
         if (longest > config.MaxPositionEmbeddings)
             throw new InvalidInputException(source, "context_length", $"{longest} tokens are more than the model's context of {config.MaxPositionEmbeddings}");
-        TrainingSetup setup = new(recipe, source, tokenizer, start, config) { AddedRow = added };
+        Teacher? teacher = recipe.Distill is null ? null : Teacher.Open(recipe.Distill, source, config, tokenizer, longest);
+        TrainingSetup setup = new(recipe, source, tokenizer, start, config) { AddedRow = added, Teacher = teacher };
         setup.CheckLora();
         return setup;
     }
@@ -118,15 +122,18 @@ internal sealed class TrainingSetup
         : MicroBatch.Rows(Stages[stage].BatchSize, Stages[stage].Data.ContextLength);
 
     /// <summary>The decoder of a stage, recorded for its batches.</summary>
-    public DecoderTape CreateTape(int stage, TrainingParameters parameters)
+    /// <param name="stage">Which.</param>
+    /// <param name="parameters">What is trained.</param>
+    /// <param name="teacher">The teacher's numbers, where there is one.</param>
+    public DecoderTape CreateTape(int stage, TrainingParameters parameters, TrainingParameters? teacher)
     {
         TrainingStage own = Stages[stage];
-        int time = own.Data.ContextLength;
-        return new DecoderTape(ConfigOf(stage), parameters, new DecoderTapeOptions
+        DecoderTapeOptions shape = new() { Batch = MicroBatchOf(stage), Time = own.Data.ContextLength, DocumentMask = Recipe.DocumentMask };
+        return new DecoderTape(ConfigOf(stage), parameters, shape with
         {
-            Batch = MicroBatchOf(stage),
-            Time = time,
-            DocumentMask = Recipe.DocumentMask,
+            Teacher = teacher is null ? null : new DecoderTape(Teacher!.Model.Config, teacher, shape with { IsTeacher = true }),
+            Goal = Recipe.Distill is { } goal ? new DistillationGoal(goal.Loss, (float)goal.Temperature, goal.TopK) : default,
+            LabelWeight = (float)(Recipe.Distill?.LabelWeight ?? 0),
             Recompute = Recipe.Recompute,
             ExpertBalance = Recipe.Experts.Balance,
             RouterZ = Recipe.Experts.Z,

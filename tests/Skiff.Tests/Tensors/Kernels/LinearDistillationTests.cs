@@ -41,7 +41,7 @@ public sealed unsafe class LinearDistillationTests
                     LogitSource student = new(new MatrixView(ph, tokens, d), new MatrixView(pw, vocabulary, d), bias, 0.7f, cap);
                     LogitSource source = new(new MatrixView(pt, tokens, wide), new MatrixView(pv, vocabulary, wide), teacherBias, 1.3f, 2 * cap);
                     double result = LinearDistillation.Compute(
-                        student, source, targets, tau, 0.5f, gradients ? new MatrixView(th, tokens, d) : null, gradients ? new MatrixView(tw, vocabulary, d) : null,
+                        student, source, targets, new DistillationGoal(Temperature: tau), 0.5f, gradients ? new MatrixView(th, tokens, d) : null, gradients ? new MatrixView(tw, vocabulary, d) : null,
                         gradients ? db : [], new float[chunk * (2 * vocabulary + 1)], accumulate, team);
                     return (result, [dh, dw, db]);
                 }
@@ -75,12 +75,76 @@ public sealed unsafe class LinearDistillationTests
         fixed (float* p = hidden, w = head, d = change)
         {
             MatrixView rows = new(p, 2, 3), table = new(w, 100, 3), gradient = new(d, 2, 3), smaller = new(w, 99, 3);
-            Assert.Equal(0, LinearDistillation.Compute(new LogitSource(rows, table), new LogitSource(rows, table), [0, 0], 2, 1, gradient, null, [], new float[402]), 1e-6);
+            Assert.Equal(0, LinearDistillation.Compute(new LogitSource(rows, table), new LogitSource(rows, table), [0, 0], new DistillationGoal(Temperature: 2), 1, gradient, null, [], new float[402]), 1e-6);
             Assert.All(change, value => Assert.Equal(0, value, 1e-6f));
-            Assert.Throws<ArgumentException>(() => LinearDistillation.Compute(new LogitSource(rows, table), new LogitSource(rows, smaller), [0, 0], 2, 1, null, null, [], new float[402]));
-            Assert.Throws<ArgumentException>(() => LinearDistillation.Compute(new LogitSource(rows, table), new LogitSource(rows, table), [0, 0], 2, 1, null, null, [], new float[200]));
-            Assert.Throws<ArgumentOutOfRangeException>(() => LinearDistillation.Compute(new LogitSource(rows, table), new LogitSource(rows, table), [0, 0], 0, 1, null, null, [], new float[402]));
+            Assert.Throws<ArgumentException>(() => LinearDistillation.Compute(new LogitSource(rows, table), new LogitSource(rows, smaller), [0, 0], new DistillationGoal(Temperature: 2), 1, null, null, [], new float[402]));
+            Assert.Throws<ArgumentException>(() => LinearDistillation.Compute(new LogitSource(rows, table), new LogitSource(rows, table), [0, 0], new DistillationGoal(Temperature: 2), 1, null, null, [], new float[200]));
+            Assert.Throws<ArgumentOutOfRangeException>(() => LinearDistillation.Compute(new LogitSource(rows, table), new LogitSource(rows, table), [0, 0], new DistillationGoal(Temperature: 0), 1, null, null, [], new float[402]));
             Assert.Throws<ArgumentException>(() => new LogitSource(rows, table, new float[99]).Head);
         }
+    }
+
+    // Over odd vocabularies and each divergence: the loss by its formula in double precision, the gradient by its slope.
+    [Theory]
+    [InlineData(Divergence.ForwardKl, 1, 5)]
+    [InlineData(Divergence.ReverseKl, 1, 0)]
+    [InlineData(Divergence.ReverseKl, 2.5f, 0)]
+    [InlineData(Divergence.ReverseKl, 1, 4)]
+    [InlineData(Divergence.JensenShannon, 1, 0)]
+    [InlineData(Divergence.JensenShannon, 0.7f, 0)]
+    [InlineData(Divergence.MeanSquare, 1, 0)]
+    [InlineData(Divergence.Cosine, 1, 0)]
+    [InlineData(Divergence.Cosine, 1, 6)]
+    public void EveryDivergenceIsItsFormula(Divergence kind, float tau, int top)
+    {
+        foreach ((int vocabulary, float cap) in new[] { (7, 0f), (16, 2f), (33, 0f), (1500, 3f) })
+        {
+            Random random = new(vocabulary);
+            const int Tokens = 3, D = 4, Wide = 5;
+            float[] hidden = Gradients.Values(random, Tokens * D), head = Gradients.Values(random, vocabulary * D), teacher = Gradients.Values(random, Tokens * Wide), teacherHead = Gradients.Values(random, vocabulary * Wide);
+            float[] dHidden = new float[hidden.Length];
+            double loss;
+            fixed (float* ph = hidden, pw = head, pt = teacher, pv = teacherHead, th = dHidden)
+            {
+                loss = LinearDistillation.Compute(
+                    new LogitSource(new MatrixView(ph, Tokens, D), new MatrixView(pw, vocabulary, D), default, 0.8f, cap), new LogitSource(new MatrixView(pt, Tokens, Wide), new MatrixView(pv, vocabulary, Wide)),
+                    [0, -1, 0], new DistillationGoal(kind, tau, top), 1, new MatrixView(th, Tokens, D), null, [], new float[4 * (2 * vocabulary + 1)]);
+            }
+
+            double[] wide = Gradients.Widen(hidden);
+            Assert.Equal(Formula(), loss, 1e-5 * (1 + Math.Abs(loss)));
+            Assert.True(Gradients.Error(wide, Gradients.Widen(dHidden), Formula) < 2e-4);
+
+            double Formula()
+            {
+                double sum = 0;
+                foreach (int n in new[] { 0, 2 })
+                {
+                    double[] s = [.. Enumerable.Range(0, vocabulary).Select(v => Enumerable.Range(0, D).Sum(i => wide[(n * D) + i] * head[(v * D) + i]) * 0.8).Select(z => (cap > 0 ? cap * Math.Tanh(z / cap) : z) / tau)];
+                    double[] t = [.. Enumerable.Range(0, vocabulary).Select(v => Enumerable.Range(0, Wide).Sum(i => (double)teacher[(n * Wide) + i] * teacherHead[(v * Wide) + i]) / tau)];
+                    if (top > 0)
+                    {
+                        int[] likeliest = [.. Enumerable.Range(0, vocabulary).OrderByDescending(v => t[v]).Take(top)];
+                        (s, t) = ([.. likeliest.Select(v => s[v])], [.. likeliest.Select(v => t[v])]);
+                    }
+
+                    double[] q = Softmax(s), p = Softmax(t), m = [.. q.Zip(p, (a, b) => (a + b) / 2)];
+                    sum += tau * tau * kind switch
+                    {
+                        Divergence.ForwardKl => Kl(p, q),
+                        Divergence.ReverseKl => Kl(q, p),
+                        Divergence.JensenShannon => (Kl(p, m) + Kl(q, m)) / 2,
+                        Divergence.MeanSquare => s.Zip(t, (a, b) => (a - b) * (a - b)).Average(),
+                        _ => 1 - (s.Zip(t, (a, b) => a * b).Sum() / Math.Sqrt(s.Sum(a => a * a) * t.Sum(b => b * b))),
+                    };
+                }
+
+                return sum;
+            }
+        }
+
+        static double[] Softmax(double[] z) => [.. z.Select(value => Math.Exp(value - z.Max())).ToArray() is var e ? e.Select(value => value / e.Sum()) : []];
+
+        static double Kl(double[] a, double[] b) => a.Zip(b, (x, y) => x > 0 ? x * Math.Log(x / y) : 0).Sum();
     }
 }

@@ -43,7 +43,7 @@ public sealed unsafe class SteadyStateTests
                 AddScaled.Apply(a, b, 0.5f, alone);
                 LinearCrossEntropy.Compute(x, table, ids, 1, 0, 1, y, table, statistic, scratch, alone, vocabulary, vocabulary);
                 LogitSource source = new(x, table, vocabulary);
-                LinearDistillation.Compute(source, source, ids, 2, 1, y, table, vocabulary, scratch, false, alone);
+                LinearDistillation.Compute(source, source, ids, new DistillationGoal(Temperature: 2), 1, y, table, vocabulary, scratch, false, alone);
                 AddScaled.Apply(a, b, 0.5f, b, alone);
                 Bias.Add(x, gain, alone);
                 Bias.Backward(x, gain, alone);

@@ -21,6 +21,7 @@ public sealed class RecipeTests
         Assert.Equal(["a.jsonl.gz", "dir/", "x/*.parquet"], recipe.Data[0].Files);
         Assert.Equal(("books", 3.0, DocumentFormat.Text), (recipe.Data[0].Name, recipe.Data[0].Weight, recipe.Data[0].Format));
         Assert.Equal(("chat", 0.5, DocumentFormat.Chat, "c.jsonl"), (recipe.Data[1].Name, recipe.Data[1].Weight, recipe.Data[1].Format, Assert.Single(recipe.Data[1].Files)));
+        Assert.Equal(new RecipeDistill { Teacher = "t.gguf", Loss = Divergence.ReverseKl, Temperature = 2, TopK = 64, LabelWeight = 0.5 }, recipe.Distill);
         RecipeAnchors anchors = recipe.Anchors!;
         Assert.Equal((AnchorKind.Endpoint, AnchorUnit.Line, ";", true, 2, 48), (anchors.Kind, anchors.Unit, Assert.Single(anchors.EndTokens), anchors.AnchorsSeeAnchors, anchors.AnchorsPerSegment, anchors.MaxSegment));
         Assert.Equal((4, 32, 0.25, AnchorStart.Stop), (anchors.Sinks, anchors.LastVisible, anchors.FullShare, anchors.Init));
@@ -90,7 +91,7 @@ public sealed class RecipeTests
     [Fact]
     public void TheWholeRecipeIsNowhereAtItsDefault()
     {
-        Recipe whole = Recipes.Parse(Recipes.Whole), least = Recipes.Parse(Recipes.Least, "anchors={kind: endpoint}");
+        Recipe whole = Recipes.Parse(Recipes.Whole), least = Recipes.Parse(Recipes.Least, "anchors={kind: endpoint}", "distill={teacher: other}");
         foreach (RecipeKey key in RecipeKey.Of(typeof(Recipe)).Where(key => key.Name is not ("init_from" or "lora" or "steps")))
         {
             object? left = key.Property.GetValue(whole), right = key.Property.GetValue(least);
@@ -117,7 +118,7 @@ public sealed class RecipeTests
             }
         }
 
-        Assert.Equal(16, records.Count);
+        Assert.Equal(17, records.Count);
     }
 
     [Fact]

@@ -1,0 +1,73 @@
+// N tokens, D model, V vocabulary
+namespace Skiff.Tensors;
+
+/// <summary>What a student's loss reads of its teacher: the last value of the teacher's own tape, over the same tokens, and the head behind it.</summary>
+/// <param name="Hidden">[N, D'] which the teacher's tape keeps (<see cref="Tape.Keep"/>).</param>
+/// <param name="Head">[V, D'].</param>
+/// <param name="Bias">[1, V] or null.</param>
+/// <param name="LogitScale">Factor on the products.</param>
+/// <param name="SoftCap">Cap of the logits, or 0.</param>
+public sealed record TeacherHead(TapeValue Hidden, TapeParameter Head, TapeParameter? Bias = null, float LogitScale = 1, float SoftCap = 0);
+
+/// <summary>
+/// A divergence from the teacher, with a share of the text's own loss beside it. A pass that only measures finds the text's loss alone, so
+/// that students compare with models that were trained otherwise.
+/// </summary>
+internal sealed class DistillationOperation(
+    TapeValue hidden, TapeParameter head, TapeParameter? bias, float logitScale, float softCap, TokenLoss loss, TeacherHead teacher, DistillationGoal goal, float labelWeight) : Operation
+{
+    private readonly TapeBuffer _scratch = new(
+        "logits of a chunk", Math.Max(LinearCrossEntropy.ScratchLength(hidden.Rows, head.Value.Rows), LinearDistillation.ScratchLength(hidden.Rows, head.Value.Rows)));
+
+    private GradientTarget? _target;
+
+    public override void Declare(OperationMemory memory)
+    {
+        memory.Reads(hidden);
+        memory.Writes(_scratch);
+        _target = memory.WritesGradientForward(hidden);
+    }
+
+    public override void Forward(ThreadTeam team)
+    {
+        if (_target!.Accumulate)
+            throw new InvalidOperationException("distillation comes before other losses");
+        double label = 0;
+        if (!loss.Gradients || labelWeight > 0)
+        {
+            label = LinearCrossEntropy.Compute(
+                hidden.Data, head.Value, loss.Targets, logitScale, softCap, loss.GradientScale * labelWeight,
+                loss.Gradients && hidden.NeedsGradient ? hidden.Gradient : null, loss.Gradients ? head.Gradient : null,
+                loss.Gradients ? default : loss.LogProbabilities, _scratch.Span, team,
+                bias is null ? default : bias.Values, loss.Gradients && bias is not null ? bias.GradientValues : default);
+            loss.Sum = label;
+        }
+
+        if (!loss.Gradients)
+            return;
+        double divergence = LinearDistillation.Compute(
+            new LogitSource(hidden.Data, head.Value, bias is null ? default : bias.Values, logitScale, softCap),
+            new LogitSource(teacher.Hidden.Data, teacher.Head.Value, teacher.Bias is null ? default : teacher.Bias.Values, teacher.LogitScale, teacher.SoftCap),
+            loss.Targets, goal, loss.GradientScale, hidden.NeedsGradient ? hidden.Gradient : null, head.Gradient, bias is null ? default : bias.GradientValues, _scratch.Span,
+            accumulate: labelWeight > 0, team);
+        loss.Sum = (labelWeight * label) + divergence;
+    }
+
+    public override void Backward(ThreadTeam team)
+    {
+    }
+}
+
+/// <summary>Holds a value to the end of the tape, for somebody beside it.</summary>
+internal sealed class KeepOperation(TapeValue value) : Operation
+{
+    public override void Declare(OperationMemory memory) => memory.Reads(value);
+
+    public override void Forward(ThreadTeam team)
+    {
+    }
+
+    public override void Backward(ThreadTeam team)
+    {
+    }
+}

@@ -1,0 +1,80 @@
+using System.Text.Json.Nodes;
+using Skiff.Models;
+
+namespace Skiff.Tests.EndToEnd;
+
+public sealed class DistillTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void APrunedModelLearnsFromWhatItWas()
+    {
+        string teacher = Teacher(), text = Texts();
+        CommandLine.Output("prune", teacher, _folder.File("half"), "--data", text, "--context", "64", "--params", "70%");
+        string[] args = ["distill", teacher, _folder.File("half"), _folder.File("taught"), "--data", text, "--steps", "12", "--context", "64", "--batch", "8", "--learning-rate", "2e-3", "--set", "held_out=0.1", "--json"];
+        string[] lines = CommandLine.Output(args).Trim().Split('\n');
+        double[] losses = [.. lines.Select(line => JsonNode.Parse(line)!).Where(line => line["lr_multiplier"] is not null).Select(line => (double)line["loss"]!)];
+        Assert.Equal(12, losses.Length);
+        Assert.True(losses[^3..].Average() < 0.8 * losses[..3].Average(), string.Join(' ', losses));
+        Assert.Equal(Model.Open(_folder.File("half")).Config.ParameterCount, Model.Open(_folder.File("taught")).Config.ParameterCount);
+
+        // Interrupted and gone on with, the same bytes.
+        byte[] wanted = File.ReadAllBytes(_folder.File("taught/model.safetensors"));
+        foreach (string gone in new[] { "taught", "taught-run/model" })
+            Directory.Delete(_folder.File(gone), recursive: true);
+        CommandLine.Output(args);
+        Assert.Equal(wanted, File.ReadAllBytes(_folder.File("taught/model.safetensors")));
+    }
+
+    [Fact]
+    public void ATeacherLearnsNewTextsFirst()
+    {
+        string teacher = Teacher(), text = Texts();
+        CommandLine.Output(
+            "distill", teacher, teacher, _folder.File("taught"), "--data", text, "--steps", "2", "--context", "64", "--batch", "4", "--correct-teacher", "512", "--loss", "jensen_shannon", "--label-weight", "0.5");
+        float[] before = Model.Open(teacher).Parameter("final_norm.weight").Floats().ToArray();
+        Assert.NotEqual(before, Model.Open(_folder.File("taught-teacher")).Parameter("final_norm.weight").Floats().ToArray());
+    }
+
+    [Fact]
+    public void WhatCannotBeHonouredIsRefused()
+    {
+        string teacher = Teacher(), text = Texts();
+        File.WriteAllText(_folder.File("config.json"), """{"model_type": "llama", "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 128}""");
+        CommandLine.Output("init", _folder.File("config.json"), _folder.File("small"));
+        Assert.Contains("a student needs its teacher's tokenizer", Refusal(_folder.File("small")));
+        Assert.Contains("distill.loss: --set: must be one of", Refusal(teacher, "--loss", "l7"));
+        Assert.Contains("distill.temperature: --set: must be 1", Refusal(teacher, "--loss", "cosine", "--temperature", "2"));
+        Assert.False(Directory.Exists(_folder.File("refused")));
+
+        string Refusal(string student, params string[] more)
+        {
+            (int code, _, string error) = CommandLine.Run(["distill", teacher, student, _folder.File("refused"), "--data", text, "--steps", "1", "--context", "64", .. more]);
+            Assert.NotEqual(0, code);
+            return error;
+        }
+    }
+
+    private string Teacher()
+    {
+        string path = _folder.File("base");
+        if (!Directory.Exists(path))
+            CommandLine.Output("convert", Stories260k.Checkpoint, path, "--tokenizer", Stories260k.Tokenizer);
+        return path;
+    }
+
+    private string Texts()
+    {
+        string path = _folder.File("text.jsonl");
+        Random random = new(1);
+        string[] who = ["Tom", "Lily", "The dog", "A bird"], does = ["ran to", "saw", "liked", "sat near"], what = ["the tree", "a ball", "the park", "his mom"];
+        File.WriteAllLines(path, Enumerable.Range(0, 300).Select(_ => new JsonObject
+        {
+            ["text"] = string.Join(' ', Enumerable.Range(0, 12).Select(_ => $"{who[random.Next(4)]} {does[random.Next(4)]} {what[random.Next(4)]}.")),
+        }.ToJsonString()));
+        return path;
+    }
+}
