@@ -23,6 +23,7 @@ internal static class PruneVerb
         Option<string?> speed = Flags.Text("--tokens-per-second", "FACTOR", "Speed of generation to reach, as a multiple of the model's own here: 1.5x.");
         Option<string?> ways = Flags.Text("--ways", "width|depth|both", "What gives way to a budget [default: width].");
         Option<int?> layers = Flags.Whole("--layers", "Blocks to keep; the run that changes the text's stream least goes.");
+        Option<string?> by = Flags.Text("--layers-by", "influence|loss", "How the run of blocks that goes is found: by how little it turns the stream [default], or by the text's loss without it, a run at a time.");
         Option<string?> kept = Flags.Text("--keep-layers", "LIST", "Blocks to keep by number from 0: 0-14,31.");
         Option<int?> hidden = Flags.Whole("--hidden", "Channels of the residual stream.");
         Option<int?> ffn = Flags.Whole("--ffn", "Feed-forward width, of each expert in a mixture.");
@@ -42,7 +43,7 @@ internal static class PruneVerb
         };
         verb.Arguments.Add(model);
         verb.Arguments.Add(target);
-        foreach (Option option in new Option[] { data, scores, samples, length, parameters, memory, speed, ways, layers, kept, hidden, ffn, heads, experts, aggregation, residual, json })
+        foreach (Option option in new Option[] { data, scores, samples, length, parameters, memory, speed, ways, layers, by, kept, hidden, ffn, heads, experts, aggregation, residual, json })
             verb.Options.Add(option);
         verb.Validators.Add(result =>
         {
@@ -78,12 +79,30 @@ internal static class PruneVerb
             // What cannot be had is said before a text is read.
             PrunedModel.Of(opened, shape.Rank(config, null, from));
             Importance importance = Scores(opened, parse.GetValue(data), parse.GetValue(scores), parse.GetValue(samples) ?? 1024, parse.GetValue(length) ?? 512, error, stop);
+            if (Word<LayerChoice>("--layers-by", parse.GetValue(by), LayerChoice.Influence) == LayerChoice.Loss && shape is { Layers: null, LayerCount: { } count } && count < config.NumHiddenLayers)
+                shape = shape with { Layers = ByLoss(opened, count, parse.GetValue(data), parse.GetValue(length) ?? 512, error, stop) };
             Model small = PrunedModel.Of(opened, shape.Rank(config, importance, from, batch, sequence));
             ConvertVerb.Save(small, to, error, (progress, note) => ModelWriter.Write(small, to, null, progress, note), stop);
             Print(parse.InvocationConfiguration.Output, config, small.Config, parse.GetValue(json));
             error.WriteLine($"skiff: {to} has forgotten much of what its sizes leave room for: skiff distill {from} {to} OUT --data FILES teaches it again");
             return Program.Success;
         }, loadsModel: false);
+    }
+
+    private enum LayerChoice
+    {
+        Influence,
+        Loss,
+    }
+
+    // A few pieces tell runs of blocks apart.
+    private static int[] ByLoss(Model model, int count, string? text, int length, TextWriter error, CancellationToken stop)
+    {
+        const int Pieces = 16;
+        if (text is null)
+            throw new InvalidInputException("skiff prune", "--data", "is missing: --layers-by loss reads a text without each run of blocks");
+        using Progress progress = new(error, "leaving blocks out", "runs", count + 1);
+        return DepthSearch.Best(model, count, shorter => DepthSearch.TextLoss(shorter, text, Pieces, length), (done, _) => progress.Report(done), stop);
     }
 
     private static double Parameters(ModelConfig config) => config.ParameterCount;

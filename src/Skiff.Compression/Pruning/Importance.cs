@@ -36,26 +36,18 @@ public sealed class Importance
     /// <param name="progress">Told how many samples are done, and of how many.</param>
     /// <param name="stop">Ends the work.</param>
     /// <exception cref="InvalidInputException">The text is too short, or activations are no finite numbers.</exception>
-    public static Importance Measure(Model model, string text, int samples = 1024, int length = 512, Action<int, int>? progress = null, CancellationToken stop = default)
-    {
-        length = Math.Min(length, model.Config.MaxPositionEmbeddings);
-        int[] ids = ImportanceCollector.Tokens(model.Tokenizer, text);
-        if (ids.Length < length)
-            throw new InvalidInputException(text, "text", $"{ids.Length} tokens are too few to tell what matters: give at least {length}, better a thousand times as many");
-        int available = ids.Length / length, count = Math.Min(samples, available);
-        return Measure(model, Enumerable.Range(0, count).Select(i => ids.AsMemory((int)((long)i * available / count * length), length)), count, text, progress, stop);
-    }
+    public static Importance Measure(Model model, string text, int samples = 1024, int length = 512, Action<int, int>? progress = null, CancellationToken stop = default) =>
+        Measure(model, CalibrationText.Samples(model, text, samples, length), text, progress, stop);
 
     /// <summary>Scores a model on samples of tokens.</summary>
-    internal static unsafe Importance Measure(Model model, IEnumerable<Memory<int>> samples, int count, string source, Action<int, int>? progress, CancellationToken stop)
+    internal static unsafe Importance Measure(Model model, IReadOnlyList<Memory<int>> samples, string source, Action<int, int>? progress, CancellationToken stop)
     {
         Importance importance = new(model.Config);
         List<float[]> streams = [];
-        int longest = 0;
-        Memory<int>[] all = [.. samples];
+        int longest = samples.Max(sample => sample.Length);
         using InferenceEngine engine = new(model, new InferenceEngineOptions
         {
-            MaxRows = longest = all.Max(sample => sample.Length),
+            MaxRows = longest,
             Inputs = importance.See,
             Experts = importance.See,
             Stream = (block, x) =>
@@ -68,13 +60,13 @@ public sealed class Importance
                     importance.Turn(streams, x.Rows, x.Columns);
             },
         });
-        foreach (Memory<int> sample in all)
+        foreach (Memory<int> sample in samples)
         {
             stop.ThrowIfCancellationRequested();
             using InferenceSequence sequence = engine.CreateSequence(sample.Length);
             engine.Forward([new SequenceTokens(sequence, sample, WantedLogits.None)], []);
             importance.Samples++;
-            progress?.Invoke((int)importance.Samples, count);
+            progress?.Invoke((int)importance.Samples, samples.Count);
         }
 
         if (importance._sites.FirstOrDefault(site => site.Value.Squares.Any(squares => squares.Any(square => !double.IsFinite(square)))) is { Key: { } name })

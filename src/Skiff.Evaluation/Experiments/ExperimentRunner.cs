@@ -61,6 +61,8 @@ public static class ExperimentRunner
 
         string page = experiment.Page(figures);
         AtomicFile.Write(Path.Combine(folder, PageFile), stream => stream.Write(Encoding.UTF8.GetBytes(page)));
+        foreach ((string file, string svg) in experiment.Pictures(figures))
+            AtomicFile.WriteText(Path.Combine(folder, file), svg);
         return page;
     }
 

@@ -23,6 +23,9 @@ public sealed record ExperimentContext(string Folder, string Data, Action<string
 /// <param name="Page">The Markdown, from the figures of all steps by name.</param>
 public sealed record Experiment(string Name, string Description, Func<bool, IReadOnlyList<ExperimentStep>> Steps, Func<IReadOnlyDictionary<string, JsonObject>, string> Page)
 {
+    /// <summary>Pictures beside the page, SVG by file name.</summary>
+    public Func<IReadOnlyDictionary<string, JsonObject>, IReadOnlyDictionary<string, string>> Pictures { get; init; } = _ => new Dictionary<string, string>();
+
     /// <summary>Those that there are.</summary>
     public static IReadOnlyList<Experiment> All { get; } = [AnchorExperiment.Create()];
 }

@@ -34,7 +34,7 @@ public sealed class ImportanceTests
     {
         Model model = GoldenModel.Read(name).Open();
         ModelConfig config = model.Config;
-        Importance importance = Importance.Measure(model, s_samples, s_samples.Length, name, null, TestContext.Current.CancellationToken);
+        Importance importance = Importance.Measure(model, s_samples, name, null, TestContext.Current.CancellationToken);
         Assert.Equal(config.HiddenSize, importance.Hidden().Count(score => score > 0));
         foreach (LayerConfig layer in config.Layers.Where(layer => layer.Kind == LayerKind.Attention))
             Assert.Equal(layer.Heads, importance.Heads(layer.Weights).Count(score => score > 0));
@@ -72,7 +72,7 @@ public sealed class ImportanceTests
             changed.Floats().Slice(3 * tensor.Columns, tensor.Columns).Clear();
             return changed;
         });
-        Importance importance = Importance.Measure(silent, s_samples, s_samples.Length, "test", null, TestContext.Current.CancellationToken);
+        Importance importance = Importance.Measure(silent, s_samples, "test", null, TestContext.Current.CancellationToken);
         PrunePlan plan = new PruneShape { Intermediate = f - 1 }.Rank(model.Config, importance, "test");
         Assert.All(plan.Neurons!.Values, kept => Assert.Equal([.. Enumerable.Range(0, f).Where(i => i != 3)], kept));
     }
@@ -81,7 +81,7 @@ public sealed class ImportanceTests
     public void SizesOutOfReachAreRefused()
     {
         Model model = GoldenModel.Read("llama").Open();
-        Importance importance = Importance.Measure(model, s_samples, s_samples.Length, "test", null, TestContext.Current.CancellationToken);
+        Importance importance = Importance.Measure(model, s_samples, "test", null, TestContext.Current.CancellationToken);
         Assert.Contains("can be pruned to 1 to", Refusal(new PruneShape { Hidden = 100000 }));
         Assert.Contains("the model has none", Refusal(new PruneShape { Experts = 2 }));
         Assert.Contains("give a multiple of", Refusal(new PruneShape { Heads = model.Config.Layers[0].KeyValueHeads + 1 }));

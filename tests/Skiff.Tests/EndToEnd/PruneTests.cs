@@ -27,6 +27,8 @@ public sealed class PruneTests : IDisposable
         string printed = CommandLine.Output("prune", Base(), _folder.File("short"), "--importance", _folder.File("scores"), "--layers", "3");
         Assert.Contains("blocks      5 -> 3", printed);
         Assert.Equal(3, Model.Open(_folder.File("short")).Config.NumHiddenLayers);
+        CommandLine.Output("prune", Base(), _folder.File("least"), "--importance", _folder.File("scores"), "--layers", "4", "--layers-by", "loss", "--data", Text(), "--context", "64");
+        Assert.Equal(4, Model.Open(_folder.File("least")).Config.NumHiddenLayers);
         CommandLine.Output("prune", Base(), _folder.File("fast.gguf"), "--importance", _folder.File("scores"), "--tokens-per-second", "1.05x", "--ways", "depth");
         Assert.True(Model.Open(_folder.File("fast.gguf")).Config.NumHiddenLayers < 5);
     }

@@ -20,7 +20,10 @@ internal static class AnchorExperiment
     /// <summary>The experiment.</summary>
     public static Experiment Create() => new(
         "anchors", "Train models whose cache forgets closed segments, and compare quality, memory and time with full caches and training-free policies.",
-        Steps, AnchorPage.Write);
+        Steps, AnchorPage.Write)
+    {
+        Pictures = AnchorPage.Pictures,
+    };
 
     /// <summary>The models of a run.</summary>
     public static IReadOnlyList<AnchorModelSize> Sizes(bool smoke) => smoke ? [AnchorModelSize.Smoke] : [AnchorModelSize.Small, AnchorModelSize.Medium];

@@ -10,7 +10,8 @@ public sealed unsafe class NormalizationTests
     [InlineData(false)]
     public void KernelsAgreeWithTheTwinAndDoNotDependOnThreads(bool rms)
     {
-        Gen.Select(Gen.Int[1, 150], Gen.Int[2, 300], Gen.Bool, Gen.Bool, Gen.Int[0, 1 << 20]).Sample((rows, d, gained, accumulate, seed) =>
+        // Of two or three values a LayerNorm leaves little but their order: its slope is a small difference of large numbers.
+        Gen.Select(Gen.Int[1, 150], Gen.Int[rms ? 2 : 4, 300], Gen.Bool, Gen.Bool, Gen.Int[0, 1 << 20]).Sample((rows, d, gained, accumulate, seed) =>
         {
             Random random = new(seed);
             float[] x = Gradients.Values(random, rows * d, 2), dy = Gradients.Values(random, rows * d), gain = gained ? Gradients.Values(random, d) : [];
