@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Skiff.Compression;
 using Skiff.Inference;
 using Skiff.Models;
 using Skiff.Tensors;
@@ -31,23 +32,27 @@ internal static class QuantizeVerb
         Option<string?> text = Flags.Text("--imatrix-text", "FILE", "A text, .txt or .jsonl, also .gz, of the kind the model is for: weights whose inputs are larger on it are rounded more carefully.");
         Option<string?> saved = Flags.Text("--imatrix", "FILE", "The same from an importance matrix that --imatrix-out or llama.cpp's llama-imatrix wrote for this model.");
         Option<string?> kept = Flags.Text("--imatrix-out", "FILE", "With --imatrix-text: keep the importance matrix, a .gguf file that llama.cpp takes too.");
+        Option<string?> gptq = Flags.Text("--gptq", "FILE", "Such a text too: weights are rounded one after the other, and those behind make up for what a rounding changes in the outputs (GPTQ). Slower, and closer to the model.");
         Verb verb = new("quantize", "Write a model as a GGUF file with llama.cpp's mixtures of number types.")
         {
             Examples =
             [
                 "skiff quantize my-model my-model-q4_k_m.gguf --type q4_k_m",
                 "skiff quantize my-model my-model-q4_0.gguf --type q4_0 --imatrix-text sample.txt --imatrix-out my-model-imatrix.gguf",
+                "skiff quantize my-model my-model-q4_k_m.gguf --type q4_k_m --gptq sample.jsonl",
                 "skiff quantize zoo:smollm2-135m smollm2.gguf --type q8_0",
             ],
         };
         verb.Arguments.Add(model);
         verb.Arguments.Add(output);
-        foreach (Option option in new Option[] { type, text, saved, kept, tokenizer })
+        foreach (Option option in new Option[] { type, text, saved, kept, gptq, tokenizer })
             verb.Options.Add(option);
         verb.Validators.Add(result =>
         {
             if (result.GetValue(text) is not null && result.GetValue(saved) is not null)
                 result.AddError("--imatrix-text and --imatrix exclude each other");
+            if (result.GetValue(gptq) is not null && (result.GetValue(text) ?? result.GetValue(saved)) is not null)
+                result.AddError("--gptq and an importance matrix exclude each other");
             if (result.GetValue(kept) is not null && result.GetValue(text) is null)
                 result.AddError("--imatrix-out needs --imatrix-text");
         });
@@ -61,11 +66,31 @@ internal static class QuantizeVerb
             Model opened = Model.Open(source, parse.GetValue(tokenizer));
             QuantizationMix mix = parse.GetValue(type)!;
             TextWriter error = parse.InvocationConfiguration.Error;
+            if (parse.GetValue(gptq) is { } read)
+            {
+                Model rounded = Round(opened, mix, read, error, stop);
+                ConvertVerb.Save(rounded, target, error, (progress, note) => ModelWriter.Write(rounded, target, mix, null, progress, note), stop);
+                return Program.Success;
+            }
+
             ImportanceMatrix? importance = parse.GetValue(saved) is { } file ? ImportanceMatrix.Read(file, opened.Config)
                 : parse.GetValue(text) is { } sample ? Collect(opened, sample, parse.GetValue(kept), error, stop) : null;
             ConvertVerb.Save(opened, target, error, (progress, note) => ModelWriter.Write(opened, target, mix, importance, progress, note), stop);
             return Program.Success;
         });
+    }
+
+    private static Model Round(Model model, QuantizationMix mix, string text, TextWriter error, CancellationToken stop)
+    {
+        Progress? progress = null;
+        try
+        {
+            return GptqModel.Of(model, mix, text, (done, total) => (progress ??= new(error, "rounding", "pieces and matrices", total)).Report(done), stop);
+        }
+        finally
+        {
+            progress?.Dispose();
+        }
     }
 
     private static ImportanceMatrix Collect(Model model, string text, string? kept, TextWriter error, CancellationToken stop)

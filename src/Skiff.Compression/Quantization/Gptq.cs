@@ -1,0 +1,128 @@
+// N outputs, K inputs of a matrix, B values of a block
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Compression;
+
+/// <summary>
+/// Rounds a matrix input by input; what an input's rounding changes in the output over a text, the weights of the inputs behind it make up for
+/// (GPTQ, arXiv 2210.17323). Blocks, their scales and their bytes are those of the number type: a block's scales are fitted when its turn comes,
+/// to the weights as they then are.
+/// </summary>
+internal static class Gptq
+{
+    /// <summary>Quantizes a matrix [N, K].</summary>
+    /// <param name="weight">The matrix.</param>
+    /// <param name="factor">Of its inputs: <see cref="InverseFactor"/>.</param>
+    /// <param name="type">A quantized type whose blocks fill the rows.</param>
+    public static unsafe Tensor Quantize(Tensor weight, double[][] factor, TensorType type)
+    {
+        int n = checked((int)weight.Rows), k = weight.Columns, block = type.BlockLength(), bytes = type.BlockBytes();
+        Tensor result = Tensor.AllocateRaw(type, n, k), values = Tensor.Allocate(TensorType.F32, n, k), errors = Tensor.Allocate(TensorType.F32, n, block), slopes = Tensor.Allocate(TensorType.F32, block, k);
+        float[] importance = Importance(factor);
+        for (int r = 0; r < n; r++)
+            weight.ReadRow(r, values.Floats().Slice(r * k, k));
+        for (int start = 0; start < k; start += block)
+        {
+            int first = start;
+            Parallel.For(0, n, r => Round(
+                type, values.Floats().Slice((r * k) + first, block), factor, first, importance.AsSpan(first, block), result.MutableRowBytes(r).Slice(first / block * bytes, bytes),
+                errors.Floats().Slice(r * block, block)));
+            int rest = k - start - block;
+            if (rest == 0)
+                break;
+            Span<float> rows = slopes.Floats();
+            for (int i = 0; i < block; i++)
+            {
+                for (int c = 0; c < rest; c++)
+                    rows[(i * k) + c] = -(float)factor[start + i][block - i + c];
+            }
+
+            MatrixProduct.Multiply(
+                new MatrixView((float*)errors.Data, n, block), new MatrixView((float*)slopes.Data, block, rest, k), new MatrixView((float*)values.Data + start + block, n, rest, k), accumulate: true);
+        }
+
+        return result;
+    }
+
+    // A block of a row: its scales from what stands there, then code by code. The errors over U's diagonal are left for the blocks behind.
+    private static void Round(TensorType type, Span<float> values, double[][] factor, int first, ReadOnlySpan<float> importance, Span<byte> bytes, Span<float> errors)
+    {
+        ImportantBlocks.Encode(type, values, importance, bytes);
+        int length = BlockGrid.GroupLength(type), most = BlockGrid.Most(type), least = type == TensorType.Q8_0 ? 1 : 0;
+        Span<float> scales = stackalloc float[16], offsets = stackalloc float[16];
+        Span<byte> codes = stackalloc byte[256];
+        BlockGrid.Read(type, bytes, scales, offsets);
+        for (int i = 0; i < values.Length; i++)
+        {
+            float scale = scales[i / length], offset = offsets[i / length];
+            int code = scale == 0 || !float.IsFinite(scale) ? least : (int)Math.Clamp(MathF.Round((values[i] - offset) / scale), least, most);
+            codes[i] = (byte)code;
+            double[] row = factor[first + i];
+            float error = (float)((values[i] - (offset + (scale * code))) / row[0]);
+            errors[i] = error;
+            for (int j = i + 1; j < values.Length; j++)
+                values[j] -= error * (float)row[j - i];
+        }
+
+        BlockGrid.Write(type, bytes, codes[..values.Length]);
+    }
+
+    // An error of an input costs its square over the square of U's diagonal.
+    private static float[] Importance(double[][] factor)
+    {
+        double[] costs = [.. factor.Select(row => 1 / (row[0] * row[0]))];
+        double mean = costs.Average();
+        return [.. costs.Select(cost => (float)((cost / mean) + 1e-4))];
+    }
+}
+
+/// <summary>A model whose matrices are quantized by <see cref="Gptq"/>.</summary>
+public static class GptqModel
+{
+    /// <summary>Samples of the text that are read, and tokens of each.</summary>
+    public const int Samples = 128, Length = 512;
+
+    /// <summary>Quantizes. Matrices of blocks are rounded with the text in mind, as are heads and embeddings without it, which read no rows of a text.</summary>
+    /// <param name="model">Best before it was quantized.</param>
+    /// <param name="mix">Which matrix gets which type.</param>
+    /// <param name="text">A text of the kind the model is for.</param>
+    /// <param name="progress">Told how much is done, and of how much.</param>
+    /// <param name="stop">Ends the work.</param>
+    /// <exception cref="InvalidInputException">The text is too short, or the matrices too wide.</exception>
+    public static Model Of(Model model, QuantizationMix mix, string text, Action<int, int>? progress = null, CancellationToken stop = default) =>
+        Of(model, mix, CalibrationText.Samples(model, text, Samples, Length), progress, stop);
+
+    internal static Model Of(Model model, QuantizationMix mix, IReadOnlyList<Memory<int>> samples, Action<int, int>? progress, CancellationToken stop)
+    {
+        Func<StoredTensor, TensorType> typeOf = mix.TypesOf(model.Config);
+        (Parameter Parameter, TensorType Type)[] matrices =
+        [
+            .. GgufLayout.Of(model.Config).Tensors.SelectMany(stored => stored.Parts.Select(part => (part.Parameter, Type: typeOf(stored))))
+                .Where(pair => pair.Parameter.IsMatrix).DistinctBy(pair => pair.Parameter.Name)
+                .Select(pair => (pair.Parameter, ModelWriter.Fitting(pair.Type, pair.Parameter.Columns))),
+        ];
+        int all = samples.Count + matrices.Length, done = 0;
+        InputHessians hessians = InputHessians.Collect(model, samples, (seen, _) => progress?.Invoke(done = seen, all), stop);
+        Dictionary<string, Tensor> quantized = [];
+        Tensor? of = null;
+        double[][] factor = [];
+        foreach ((Parameter parameter, TensorType type) in matrices)
+        {
+            stop.ThrowIfCancellationRequested();
+            Tensor whole = model.Parameter(parameter.Name);
+            if (type.IsQuantized() && hessians.Of(parameter.Name) is { } hessian)
+            {
+                // Matrices that share their inputs follow each other.
+                if (hessian != of)
+                    (of, factor) = (hessian, InverseFactor.Of(hessian));
+                quantized[parameter.Name] = Gptq.Quantize(whole, factor, type);
+            }
+            else
+                quantized[parameter.Name] = whole.ConvertTo(type);
+            progress?.Invoke(++done, all);
+        }
+
+        return model.With(model.Config, name => quantized.GetValueOrDefault(name) ?? model.Parameter(name), name => quantized.TryGetValue(name, out Tensor? tensor) ? tensor.Type : model.TypeOf(name));
+    }
+}
