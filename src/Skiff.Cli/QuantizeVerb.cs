@@ -33,6 +33,7 @@ internal static class QuantizeVerb
         Option<string?> saved = Flags.Text("--imatrix", "FILE", "The same from an importance matrix that --imatrix-out or llama.cpp's llama-imatrix wrote for this model.");
         Option<string?> kept = Flags.Text("--imatrix-out", "FILE", "With --imatrix-text: keep the importance matrix, a .gguf file that llama.cpp takes too.");
         Option<string?> gptq = Flags.Text("--gptq", "FILE", "Such a text too: weights are rounded one after the other, and those behind make up for what a rounding changes in the outputs (GPTQ). Slower, and closer to the model.");
+        Option<long?> size = Flags.Bytes("--size", "With --gptq: bytes that the matrices may take. Each gets its own type, so that the predictions stay nearest; --type is then the name in the file.");
         Verb verb = new("quantize", "Write a model as a GGUF file with llama.cpp's mixtures of number types.")
         {
             Examples =
@@ -40,12 +41,13 @@ internal static class QuantizeVerb
                 "skiff quantize my-model my-model-q4_k_m.gguf --type q4_k_m",
                 "skiff quantize my-model my-model-q4_0.gguf --type q4_0 --imatrix-text sample.txt --imatrix-out my-model-imatrix.gguf",
                 "skiff quantize my-model my-model-q4_k_m.gguf --type q4_k_m --gptq sample.jsonl",
+                "skiff quantize my-model my-model-80m.gguf --type q4_k_m --gptq sample.jsonl --size 80M",
                 "skiff quantize zoo:smollm2-135m smollm2.gguf --type q8_0",
             ],
         };
         verb.Arguments.Add(model);
         verb.Arguments.Add(output);
-        foreach (Option option in new Option[] { type, text, saved, kept, gptq, tokenizer })
+        foreach (Option option in new Option[] { type, text, saved, kept, gptq, size, tokenizer })
             verb.Options.Add(option);
         verb.Validators.Add(result =>
         {
@@ -53,6 +55,8 @@ internal static class QuantizeVerb
                 result.AddError("--imatrix-text and --imatrix exclude each other");
             if (result.GetValue(gptq) is not null && (result.GetValue(text) ?? result.GetValue(saved)) is not null)
                 result.AddError("--gptq and an importance matrix exclude each other");
+            if (result.GetValue(size) is not null && result.GetValue(gptq) is null)
+                result.AddError("--size needs --gptq");
             if (result.GetValue(kept) is not null && result.GetValue(text) is null)
                 result.AddError("--imatrix-out needs --imatrix-text");
         });
@@ -68,8 +72,8 @@ internal static class QuantizeVerb
             TextWriter error = parse.InvocationConfiguration.Error;
             if (parse.GetValue(gptq) is { } read)
             {
-                Model rounded = Round(opened, mix, read, error, stop);
-                ConvertVerb.Save(rounded, target, error, (progress, note) => ModelWriter.Write(rounded, target, mix, null, progress, note), stop);
+                Model rounded = Round(opened, mix, read, parse.GetValue(size), error, stop);
+                ConvertVerb.Save(rounded, target, error, (progress, note) => ModelWriter.WriteMixed(rounded, target, mix, progress, note), stop);
                 return Program.Success;
             }
 
@@ -80,16 +84,24 @@ internal static class QuantizeVerb
         });
     }
 
-    private static Model Round(Model model, QuantizationMix mix, string text, TextWriter error, CancellationToken stop)
+    private static Model Round(Model model, QuantizationMix mix, string text, long? size, TextWriter error, CancellationToken stop)
     {
-        Progress? progress = null;
-        try
+        IReadOnlyDictionary<string, TensorType>? types = size is { } bytes
+            ? Told("choosing types", "trials", told => MixedTypes.Choose(model, bytes, text, told, stop))
+            : null;
+        return Told("rounding", "pieces and matrices", told => types is null ? GptqModel.Of(model, mix, text, told, stop) : GptqModel.Of(model, types, text, told, stop));
+
+        T Told<T>(string work, string unit, Func<Action<int, int>, T> run)
         {
-            return GptqModel.Of(model, mix, text, (done, total) => (progress ??= new(error, "rounding", "pieces and matrices", total)).Report(done), stop);
-        }
-        finally
-        {
-            progress?.Dispose();
+            Progress? progress = null;
+            try
+            {
+                return run((done, total) => (progress ??= new(error, work, unit, total)).Report(done));
+            }
+            finally
+            {
+                progress?.Dispose();
+            }
         }
     }
 

@@ -46,6 +46,15 @@ public static class ModelWriter
         WriteGguf(model, path, mix.TypesOf(model.Config), mix.FileType, importance, progress, note);
     }
 
+    /// <summary>Writes a GGUF file of a model whose matrices have the types that they are to have, each its own.</summary>
+    /// <inheritdoc cref="Write(Model, string, QuantizationMix, ImportanceMatrix?, Action{long}?, Action{string}?)"/>
+    internal static void WriteMixed(Model model, string path, QuantizationMix nearest, Action<long>? progress = null, Action<string>? note = null)
+    {
+        if (!path.EndsWith(".gguf", StringComparison.OrdinalIgnoreCase))
+            throw new InvalidInputException(path, "output", "only a GGUF file holds a mixture: name a file ending in .gguf");
+        WriteGguf(model, path, stored => model.TypeOf(stored.Parts[0].Parameter.Name), nearest.FileType, null, progress, note);
+    }
+
     private static IReadOnlyList<TensorEntry> Counted(Model model, IReadOnlyList<TensorEntry> entries, Action<long>? progress)
     {
         long done = 0, forgotten = 0;

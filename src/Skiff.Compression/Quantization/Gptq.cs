@@ -90,18 +90,23 @@ public static class GptqModel
     /// <param name="progress">Told how much is done, and of how much.</param>
     /// <param name="stop">Ends the work.</param>
     /// <exception cref="InvalidInputException">The text is too short, or the matrices too wide.</exception>
-    public static Model Of(Model model, QuantizationMix mix, string text, Action<int, int>? progress = null, CancellationToken stop = default) =>
-        Of(model, mix, CalibrationText.Samples(model, text, Samples, Length), progress, stop);
-
-    internal static Model Of(Model model, QuantizationMix mix, IReadOnlyList<Memory<int>> samples, Action<int, int>? progress, CancellationToken stop)
+    public static Model Of(Model model, QuantizationMix mix, string text, Action<int, int>? progress = null, CancellationToken stop = default)
     {
         Func<StoredTensor, TensorType> typeOf = mix.TypesOf(model.Config);
-        (Parameter Parameter, TensorType Type)[] matrices =
-        [
-            .. GgufLayout.Of(model.Config).Tensors.SelectMany(stored => stored.Parts.Select(part => (part.Parameter, Type: typeOf(stored))))
-                .Where(pair => pair.Parameter.IsMatrix).DistinctBy(pair => pair.Parameter.Name)
-                .Select(pair => (pair.Parameter, ModelWriter.Fitting(pair.Type, pair.Parameter.Columns))),
-        ];
+        Dictionary<string, TensorType> types = GgufLayout.Of(model.Config).Tensors
+            .SelectMany(stored => stored.Parts.Where(part => part.Parameter.IsMatrix).Select(part => (part.Parameter.Name, Type: ModelWriter.Fitting(typeOf(stored), part.Parameter.Columns))))
+            .DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Type);
+        return Of(model, types, text, progress, stop);
+    }
+
+    /// <summary>The same with a type for each matrix by its parameter's name, as of <see cref="MixedTypes"/>.</summary>
+    /// <inheritdoc cref="Of(Model, QuantizationMix, string, Action{int, int}?, CancellationToken)"/>
+    public static Model Of(Model model, IReadOnlyDictionary<string, TensorType> types, string text, Action<int, int>? progress = null, CancellationToken stop = default) =>
+        Of(model, types, CalibrationText.Samples(model, text, Samples, Length), progress, stop);
+
+    internal static Model Of(Model model, IReadOnlyDictionary<string, TensorType> types, IReadOnlyList<Memory<int>> samples, Action<int, int>? progress, CancellationToken stop)
+    {
+        (Parameter Parameter, TensorType Type)[] matrices = [.. ParameterList.Of(model.Config).Where(parameter => types.ContainsKey(parameter.Name)).Select(parameter => (parameter, types[parameter.Name]))];
         int all = samples.Count + matrices.Length, done = 0;
         InputHessians hessians = InputHessians.Collect(model, samples, (seen, _) => progress?.Invoke(done = seen, all), stop);
         Dictionary<string, Tensor> quantized = [];

@@ -83,7 +83,60 @@ public sealed class GptqTests
         EndToEnd.CommandLine.Output("quantize", source, file, "--type", "q4_0", "--gptq", text);
         Model small = Model.Open(file);
         Assert.Equal(TensorType.Q4_0, small.TypeOf("layers.0.query.weight"));
+
+        // Its own type for each matrix, within a size.
+        string mixed = folder.File("mixed.gguf");
+        EndToEnd.CommandLine.Output("quantize", source, mixed, "--type", "q4_0", "--gptq", text, "--size", "240K");
+        Model fitted = Model.Open(mixed);
+        Parameter[] matrices = [.. ParameterList.Of(fitted.Config).Where(parameter => parameter.IsMatrix)];
+        Assert.InRange(matrices.Sum(parameter => fitted.TypeOf(parameter.Name).ByteLength(parameter.Count)), 225 << 10, 240 << 10);
+        Assert.True(matrices.Select(parameter => fitted.TypeOf(parameter.Name)).Distinct().Count() > 1);
+        (int code, _, string error) = EndToEnd.CommandLine.Run("quantize", source, folder.File("none.gguf"), "--type", "q4_0", "--gptq", text, "--size", "20K");
+        Assert.Equal((1, true), (code, error.Contains("the smallest types take", StringComparison.Ordinal)));
+
         Assert.NotEmpty(EndToEnd.CommandLine.Output("generate", file, "--prompt", "Once", "--max-tokens", "8", "--temperature", "0", "--raw"));
+    }
+
+    [Fact]
+    public void ADivergenceIsItsFormula()
+    {
+        Model model = Skiff.Tests.Models.GoldenModel.Read("llama").Open(), other = model.With(name =>
+        {
+            Tensor tensor = Tensor.FromFloats(model.Parameter(name).Floats(), [.. model.Parameter(name).Shape]);
+            tensor.Floats()[0] += 0.5f;
+            return tensor;
+        });
+        Memory<int>[] samples = [Enumerable.Range(0, 17).Select(i => i % 11).ToArray(), Enumerable.Range(0, 9).ToArray()];
+        Assert.Equal(0, ModelDivergence.Measure(model, model, samples, TestContext.Current.CancellationToken).Kl, 1e-7);
+        ModelDivergence measured = ModelDivergence.Measure(model, other, samples, TestContext.Current.CancellationToken);
+        double kl = 0, loss = 0;
+        int count = 0;
+        foreach (Memory<int> sample in samples)
+        {
+            double[][] p = Probabilities(model, sample), q = Probabilities(other, sample);
+            for (int i = 0; i + 1 < sample.Length; i++)
+            {
+                kl += p[i].Zip(q[i], (a, b) => a * Math.Log(a / b)).Sum();
+                loss -= Math.Log(q[i][sample.Span[i + 1]]);
+                count++;
+            }
+        }
+
+        Assert.Equal(kl / count, measured.Kl, 1e-5);
+        Assert.Equal(loss / count, measured.Loss, 1e-5);
+
+        static double[][] Probabilities(Model of, Memory<int> sample)
+        {
+            Decoder decoder = new(of);
+            DecoderState state = decoder.CreateState();
+            float[] logits = new float[of.Config.VocabSize];
+            return [.. sample.ToArray().Select(id =>
+            {
+                decoder.Forward(state, [id], logits);
+                double[] e = [.. logits.Select(value => Math.Exp(value))];
+                return e.Select(value => value / e.Sum()).ToArray();
+            })];
+        }
     }
 
     private static double Error(Tensor weight, Tensor rounded, Tensor hessian)
