@@ -13,7 +13,7 @@ internal sealed record ChartSeries(string Name, IReadOnlyList<(double X, double 
 /// <summary>A chart of lines and points as an SVG picture, readable on light and dark pages.</summary>
 internal sealed record LineChart
 {
-    private const int Width = 760, Height = 430, Left = 62, Right = 210, Top = 44, Bottom = 52;
+    private const int Width = 800, Height = 430, Left = 62, Right = 244, Top = 44, Bottom = 52;
 
     // Distinct to most eyes, and in grey (Okabe and Ito, "Color universal design", 2008).
     private static readonly string[] s_colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#7f7f7f", "#b22222"];

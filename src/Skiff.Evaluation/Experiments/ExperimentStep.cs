@@ -27,5 +27,5 @@ public sealed record Experiment(string Name, string Description, Func<bool, IRea
     public Func<IReadOnlyDictionary<string, JsonObject>, IReadOnlyDictionary<string, string>> Pictures { get; init; } = _ => new Dictionary<string, string>();
 
     /// <summary>Those that there are.</summary>
-    public static IReadOnlyList<Experiment> All { get; } = [AnchorExperiment.Create()];
+    public static IReadOnlyList<Experiment> All { get; } = [AnchorExperiment.Create(), CompressionExperiment.Create()];
 }

@@ -71,9 +71,21 @@ public sealed class ExperimentRunnerTests : IDisposable
         // A second call finds all of it.
         (code, string again, error) = EndToEnd.CommandLine.Run("experiment", "anchors", _folder.File("out"), "--data", data, "--smoke", "--json");
         Assert.Equal((0, ""), (code, error));
+        Assert.StartsWith("<svg", File.ReadAllText(_folder.File("out/tiny.svg")), StringComparison.Ordinal);
         Assert.Equal(File.ReadAllText(_folder.File("out/page.md")), JsonNode.Parse(again)!["text"]!.ToString());
         Model anchored = Model.Open(_folder.File("out/work/tiny-1-ac-line/model"));
         Assert.Equal(anchored.Tokenizer.IdOf(AnchorTokens.Added), anchored.Config.Anchors!.AddedId);
+    }
+
+    [Fact]
+    public void TheCompressionExperimentRuns()
+    {
+        (int code, string output, string error) = EndToEnd.CommandLine.Run("experiment", "compression", _folder.File("out"), "--data", _folder.Path, "--smoke");
+        Assert.True(code == 0, error);
+        foreach (string student in new[] { "the teacher", "width 50%, pruned, KL", "depth 50%, from scratch", "width 25%, by way of 50%, KL" })
+            Assert.Contains($"| {student} |", output);
+        Assert.Equal(96, Model.OpenConfig(_folder.File("out/work/width-kl-1/model")).HiddenSize);
+        Assert.Equal(4, Model.OpenConfig(_folder.File("out/work/depth-ce-1/model")).NumHiddenLayers);
     }
 
     [Theory]
