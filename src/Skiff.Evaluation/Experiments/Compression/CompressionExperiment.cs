@@ -21,7 +21,7 @@ internal static class CompressionExperiment
     private static List<ExperimentStep> Steps(bool smoke)
     {
         int seeds = smoke ? 1 : Seeds, items = smoke ? 20 : 400;
-        List<ExperimentStep> steps = [new("prepare", 5, $"worlds 1 {smoke}", context => CompressionTraining.Prepare(context, seeds, smoke))];
+        List<ExperimentStep> steps = [new("prepare", 5, $"worlds 2 {smoke}", context => CompressionTraining.Prepare(context, seeds, smoke))];
         for (int s = 1; s <= seeds; s++)
         {
             int seed = s;
@@ -35,6 +35,7 @@ internal static class CompressionExperiment
         }
 
         steps.Add(new("speed", 30, "speed", Speed));
+        steps.Add(new("quantization", 60, $"quantization {items}", context => Quantization(context, items, smoke ? ["q4_0"] : QuantizationFigures.Types)));
         return steps;
     }
 
@@ -44,7 +45,7 @@ internal static class CompressionExperiment
         Model model = Model.Open(CompressionTraining.ModelPath(context, name, seed)), teacher = Model.Open(CompressionTraining.ModelPath(context, "teacher", seed));
         TinyWorld world = CompressionTraining.World(seed);
         SplitMix64 random = new((ulong)(5000 + seed));
-        Memory<int>[] samples = [.. Enumerable.Range(0, items / 4).Select(_ => model.Tokenizer.Encode(world.Text(random), addSpecial: true).AsMemory())];
+        Memory<int>[] samples = Fresh(model, world, random, items / 4);
         ModelDivergence divergence = ModelDivergence.Measure(teacher, model, samples, context.Stop);
         JsonObject figures = new() { ["loss"] = divergence.Loss, ["kl"] = divergence.Kl, ["same_top"] = divergence.SameTop };
         using InferenceEngine engine = new(model);
@@ -58,6 +59,29 @@ internal static class CompressionExperiment
             }
 
             figures[skill.ToString()] = (double)right / items;
+        }
+
+        return figures;
+    }
+
+    private static Memory<int>[] Fresh(Model model, TinyWorld world, SplitMix64 random, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => model.Tokenizer.Encode(world.Text(random), addSpecial: true).AsMemory())];
+
+    // The teacher, and the trained model of the data folder where that is there.
+    private static JsonObject Quantization(ExperimentContext context, int items, IReadOnlyList<string> types)
+    {
+        Model teacher = Model.Open(CompressionTraining.ModelPath(context, "teacher", 1));
+        string folder = Path.Combine(context.Folder, "work", "quantized"), stories = Path.Combine(context.Data, "models", "stories260k"), text = Path.Combine(context.Data, "text");
+        JsonObject figures = new()
+        {
+            ["the teacher"] = QuantizationFigures.Measure(
+                teacher, CompressionTraining.Calibration(context, 1), Fresh(teacher, CompressionTraining.World(1), new SplitMix64(7001), items / 4), types, Path.Combine(folder, "teacher"), context.Stop),
+        };
+        if (File.Exists(Path.Combine(stories, "stories260K.bin")))
+        {
+            Model model = Model.Open(Path.Combine(stories, "stories260K.bin"), Path.Combine(stories, "tok512.bin"));
+            figures["stories260K"] = QuantizationFigures.Measure(
+                model, Path.Combine(text, "tinystories-v1-train.jsonl.gz"), CalibrationText.Samples(model, Path.Combine(text, "tinystories-v2-gpt4.jsonl.gz"), items / 4, 256), types, Path.Combine(folder, "stories"), context.Stop);
         }
 
         return figures;
@@ -97,6 +121,16 @@ internal static class CompressionPage
         AnchorPage.Table(page, rows);
         AnchorPage.Title(page, "Speed of generation, times the teacher's");
         AnchorPage.Table(page, [["student", "factor"], .. figures["speed"].Select(pair => (string[])[pair.Key, AnchorPage.Text((double)pair.Value!, "0.00")])]);
+        foreach ((string model, JsonNode? measured) in figures["quantization"])
+        {
+            AnchorPage.Title(page, $"Number types: {model}");
+            AnchorPage.Table(page, [["type", "way", "bytes of matrices", "KL to f32", "bits/byte", "same likeliest token"], .. measured!.AsArray().Select(row => (string[])
+            [
+                row!["type"]!.ToString(), row["way"]!.ToString(), $"{(long)row["bytes"]!:N0}", AnchorPage.Text((double)row["kl"]!, "0.00000"), AnchorPage.Text((double)row["bits_per_byte"]!, "0.0000"),
+                AnchorPage.Text((double)row["same_top"]!, "0.0%"),
+            ])]);
+        }
+
         return page.ToString();
 
         string[] Row(string name, string what, JsonObject run, string tokens) =>

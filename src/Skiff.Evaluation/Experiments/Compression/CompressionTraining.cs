@@ -25,20 +25,8 @@ internal static class CompressionTraining
     {
         for (int seed = 1; seed <= seeds; seed++)
         {
-            string path = Corpus(context, seed);
-            if (File.Exists(path))
-                continue;
-            TinyWorld world = World(seed);
-            SplitMix64 random = new((ulong)(1000 + seed));
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            AtomicFile.Write(path, stream =>
-            {
-                for (int i = 0; i < (smoke ? 1000 : 100_000); i++)
-                {
-                    stream.Write(Encoding.UTF8.GetBytes(new JsonObject { ["text"] = world.Text(random) }.ToJsonString()));
-                    stream.WriteByte((byte)'\n');
-                }
-            });
+            WriteTexts(Corpus(context, seed), seed, 1000 + seed, smoke ? 1000 : 100_000);
+            WriteTexts(Calibration(context, seed), seed, 2000 + seed, smoke ? 100 : 1000);
         }
 
         if (!File.Exists(Path.Combine(Tokenizer(context), "tokenizer.json")))
@@ -88,6 +76,9 @@ internal static class CompressionTraining
         return new JsonObject { ["steps"] = steps, ["tokens"] = steps * Batch * Context, ["non_embedding"] = config.NonEmbeddingParameterCount };
     }
 
+    /// <summary>A few texts of a world that no run reads, to round weights with.</summary>
+    public static string Calibration(ExperimentContext context, int seed) => Path.Combine(Work(context), "corpus", $"calibration-{seed}.jsonl");
+
     /// <summary>Where a run's model lies.</summary>
     public static string ModelPath(ExperimentContext context, string name, int seed) => Path.Combine(Run(context, name, seed), "model");
 
@@ -104,6 +95,23 @@ internal static class CompressionTraining
     private static string Scores(ExperimentContext context, string name, int seed) => Path.Combine(Run(context, name, seed), "importance.safetensors");
 
     private static string Quoted(string path) => $"'{path.Replace("'", "''", StringComparison.Ordinal)}'";
+
+    private static void WriteTexts(string path, int seed, int from, int count)
+    {
+        if (File.Exists(path))
+            return;
+        TinyWorld world = World(seed);
+        SplitMix64 random = new((ulong)from);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        AtomicFile.Write(path, stream =>
+        {
+            for (int i = 0; i < count; i++)
+            {
+                stream.Write(Encoding.UTF8.GetBytes(new JsonObject { ["text"] = world.Text(random) }.ToJsonString()));
+                stream.WriteByte((byte)'\n');
+            }
+        });
+    }
 
     private static void Train(ExperimentContext context, string name, int seed, int steps, double rate, string start)
     {

@@ -1,0 +1,65 @@
+using System.Text.Json.Nodes;
+using Skiff.Compression;
+using Skiff.Inference;
+using Skiff.Models;
+using Skiff.Tensors;
+
+namespace Skiff.Evaluation;
+
+/// <summary>What number types cost a model, and what rounding with a text in mind saves of it.</summary>
+internal static class QuantizationFigures
+{
+    /// <summary>Those that most rows fill.</summary>
+    public static IReadOnlyList<string> Types { get; } = ["q8_0", "q5_1", "q5_0", "q4_1", "q4_0"];
+
+    /// <summary>By type and way: bytes of all matrices, KL to the model as it is, bits for each byte of text.</summary>
+    /// <param name="model">In single precision.</param>
+    /// <param name="text">A text to round with.</param>
+    /// <param name="samples">Others to measure on.</param>
+    /// <param name="types">Names of mixtures.</param>
+    /// <param name="folder">For files on the way.</param>
+    /// <param name="stop">Ends the work.</param>
+    public static JsonArray Measure(Model model, string text, IReadOnlyList<Memory<int>> samples, IEnumerable<string> types, string folder, CancellationToken stop)
+    {
+        double bytes = samples.Sum(sample => sample.Span[1..].ToArray().Sum(id => model.Tokenizer.IsSpecial(id) ? 0.0 : model.Tokenizer.BytesOf(id).Length)), tokens = samples.Sum(sample => sample.Length - 1.0);
+        ImportanceMatrix importance = ImportanceCollector.Collect(model, text, stop: stop);
+        Directory.CreateDirectory(folder);
+        JsonArray rows = [];
+        Add("f32", "", model);
+        foreach (string name in types)
+        {
+            QuantizationMix mix = QuantizationMix.All.Single(mix => mix.Name == name);
+            Model nearest = Written(mix, null, $"{name}.gguf");
+            Add(name, "each weight to its nearest", nearest);
+            Add(name, "importance matrix", Written(mix, importance, $"{name}-importance.gguf"));
+            Add(name, "GPTQ", GptqModel.Of(model, mix, text, stop: stop));
+            if (name is "q4_0" or "q5_0")
+                Add(name, "types chosen for the same bytes, GPTQ", GptqModel.Of(model, MixedTypes.Choose(model, BytesOf(nearest), text, stop: stop), text, stop: stop));
+        }
+
+        return rows;
+
+        Model Written(QuantizationMix mix, ImportanceMatrix? weights, string file)
+        {
+            string path = Path.Combine(folder, file);
+            ModelWriter.Write(model, path, mix, weights);
+            return Model.Open(path);
+        }
+
+        void Add(string type, string way, Model other)
+        {
+            ModelDivergence divergence = ModelDivergence.Measure(model, other, samples, stop);
+            rows.Add(new JsonObject
+            {
+                ["type"] = type,
+                ["way"] = way,
+                ["bytes"] = BytesOf(other),
+                ["kl"] = divergence.Kl,
+                ["bits_per_byte"] = divergence.Loss / Math.Log(2) * tokens / bytes,
+                ["same_top"] = divergence.SameTop,
+            });
+        }
+    }
+
+    private static long BytesOf(Model model) => ParameterList.Of(model.Config).Where(parameter => parameter.IsMatrix).Sum(parameter => model.TypeOf(parameter.Name).ByteLength(parameter.Count));
+}
