@@ -202,7 +202,10 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
         return Paired.Difference([.. a], [.. b], [.. clusters]);
     }
 
-    private static string Points(Interval difference) => $"{F(100 * difference.Mean, "+0.0;-0.0")} ({F(100 * difference.Low, "+0.0;-0.0")} to {F(100 * difference.High, "+0.0;-0.0")})";
+    private static string Points(Interval difference) => $"{Signed(difference.Mean)} ({Signed(difference.Low)} to {Signed(difference.High)})";
+
+    // Rounded first, so that no zero has a minus.
+    private static string Signed(double share) => F(Math.Round(100 * share, 1) + 0.0, "+0.0;-0.0;0.0");
 
     private static string F(double value, string format) => AnchorPage.Text(value, format);
 }
