@@ -20,7 +20,7 @@ public enum PruneWays
 public static class ShapeSearch
 {
     /// <summary>Sizes of which the kernels' tiles are full: a width between them is no faster than the next one up.</summary>
-    public static int TileOf(int size) => size >= 1024 ? 64 : size >= 128 ? 32 : size >= 32 ? 8 : 1;
+    public static int TileOf(int size) => size >= 1024 ? 64 : size >= 512 ? 32 : size >= 128 ? 16 : size >= 32 ? 8 : 1;
 
     /// <summary>The largest size within a budget.</summary>
     /// <param name="config">The model.</param>
@@ -50,9 +50,9 @@ public static class ShapeSearch
         (PruneShape Shape, double Cost)[] within = [.. known.Where(pair => pair.Cost <= most)];
         if (within.Length == 0)
             throw new InvalidInputException(source, unit, $"{most:0} cannot be met by {ways.ToString().ToLowerInvariant()}: {(known.Length == 0 ? "this family's config.json names no other size" : $"the least is {known.Min(pair => pair.Cost):0}")}");
-        // Of those that use the budget, the one nearest to the model's proportions.
-        double used = Math.Max(0.95 * most, within.Max(pair => pair.Cost) * 0.98);
-        return within.Where(pair => pair.Cost >= used).DefaultIfEmpty(within.MaxBy(pair => pair.Cost)).MinBy(pair => Distortion(config, pair.Shape)).Shape;
+        // Near to the model's proportions, and to the budget: a tenth of it unused weighs as much as a fifth off the proportions.
+        double used = Math.Max(0.9 * most, within.Max(pair => pair.Cost) * 0.95);
+        return within.Where(pair => pair.Cost >= used).DefaultIfEmpty(within.MaxBy(pair => pair.Cost)).MinBy(pair => Distortion(config, pair.Shape) + (2 * Math.Log(most / pair.Cost))).Shape;
 
         // The widest feed-forward within the budget, or the narrowest of all.
         PruneShape Widest(PruneShape shape)
