@@ -5,7 +5,7 @@ namespace Skiff.Compression;
 
 /// <summary>
 /// Folds a head that goes into one that stays, before rows and columns are cut: query rows and output columns become h + sign (h - partner)
-/// (Minitron, arXiv 2407.14679, section 2.3; printed with sign 1, which harms: see docs/results/compression.md).
+/// (Minitron, arXiv 2407.14679, section 2.3; printed with sign 1, which subtracts what it means to keep).
 /// </summary>
 /// <param name="Partners">Heads that stay, and the one that goes for each.</param>
 /// <param name="Sign">1 as printed, -1 for the opposite.</param>
