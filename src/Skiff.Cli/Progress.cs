@@ -34,6 +34,20 @@ internal sealed class Progress : IDisposable
         _start = _time.GetTimestamp();
     }
 
+    /// <summary>Work that tells itself how many units there are, with its first report.</summary>
+    public static T During<T>(TextWriter error, string work, string unit, Func<Action<long, long>, T> run)
+    {
+        Progress? progress = null;
+        try
+        {
+            return run((done, total) => (progress ??= new Progress(error, work, unit, total)).Report(done));
+        }
+        finally
+        {
+            progress?.Dispose();
+        }
+    }
+
     /// <summary>Tells how many units are done, with anything else worth showing (a loss, a file name). Cheap to call often.</summary>
     public void Report(long done, string detail = "")
     {

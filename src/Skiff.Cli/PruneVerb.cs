@@ -102,7 +102,7 @@ internal static class PruneVerb
         if (text is null)
             throw new InvalidInputException("skiff prune", "--data", "is missing: --layers-by loss reads a text without each run of blocks");
         using Progress progress = new(error, "leaving blocks out", "runs", count + 1);
-        return DepthSearch.Best(model, count, shorter => DepthSearch.TextLoss(shorter, text, Pieces, length), (done, _) => progress.Report(done), stop);
+        return DepthSearch.Best(model, count, text, Pieces, length, (done, _) => progress.Report(done), stop);
     }
 
     private static double Parameters(ModelConfig config) => config.ParameterCount;
@@ -115,18 +115,10 @@ internal static class PruneVerb
             return Importance.Read(path, model.Config);
         if (text is null)
             throw new InvalidInputException(path!, "--importance", "is not there: give --data, and it is written");
-        Progress? progress = null;
-        try
-        {
-            Importance importance = Importance.Measure(model, text, samples, length, (done, all) => (progress ??= new(error, "scoring", "pieces", all)).Report(done), stop);
-            if (path is not null)
-                importance.Write(path, Path.GetFileName(text));
-            return importance;
-        }
-        finally
-        {
-            progress?.Dispose();
-        }
+        Importance importance = Progress.During(error, "scoring", "pieces", told => Importance.Measure(model, text, samples, length, (done, all) => told(done, all), stop));
+        if (path is not null)
+            importance.Write(path, Path.GetFileName(text));
+        return importance;
     }
 
     private static void Print(TextWriter output, ModelConfig before, ModelConfig after, bool json)

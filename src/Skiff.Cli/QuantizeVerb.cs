@@ -87,37 +87,16 @@ internal static class QuantizeVerb
     private static Model Round(Model model, QuantizationMix mix, string text, long? size, TextWriter error, CancellationToken stop)
     {
         IReadOnlyDictionary<string, TensorType>? types = size is { } bytes
-            ? Told("choosing types", "trials", told => MixedTypes.Choose(model, bytes, text, told, stop))
+            ? Progress.During(error, "choosing types", "trials", told => MixedTypes.Choose(model, bytes, text, (done, all) => told(done, all), stop))
             : null;
-        return Told("rounding", "pieces and matrices", told => types is null ? GptqModel.Of(model, mix, text, told, stop) : GptqModel.Of(model, types, text, told, stop));
-
-        T Told<T>(string work, string unit, Func<Action<int, int>, T> run)
-        {
-            Progress? progress = null;
-            try
-            {
-                return run((done, total) => (progress ??= new(error, work, unit, total)).Report(done));
-            }
-            finally
-            {
-                progress?.Dispose();
-            }
-        }
+        return Progress.During(error, "rounding", "pieces and matrices", told => types is null
+            ? GptqModel.Of(model, mix, text, (done, all) => told(done, all), stop)
+            : GptqModel.Of(model, types, text, (done, all) => told(done, all), stop));
     }
 
     private static ImportanceMatrix Collect(Model model, string text, string? kept, TextWriter error, CancellationToken stop)
     {
-        ImportanceMatrix matrix;
-        Progress? progress = null;
-        try
-        {
-            matrix = ImportanceCollector.Collect(model, text, (done, total) => (progress ??= new(error, "reading the sample", "tokens", total)).Report(done), stop);
-        }
-        finally
-        {
-            progress?.Dispose();
-        }
-
+        ImportanceMatrix matrix = Progress.During(error, "reading the sample", "tokens", told => ImportanceCollector.Collect(model, text, told, stop));
         if (kept is not null)
             matrix.Write(kept, model.Config, Path.GetFileName(text), ImportanceCollector.ChunkOf(model.Config));
         return matrix;

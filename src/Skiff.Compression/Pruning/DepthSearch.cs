@@ -10,10 +10,25 @@ namespace Skiff.Compression;
 /// </summary>
 public static class DepthSearch
 {
+    /// <summary>The blocks that stay, by the loss of a text, which is read once.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="count">How many are to stay.</param>
+    /// <param name="text">Plain text, or a line of JSON a document (<c>.jsonl</c>), either compressed.</param>
+    /// <param name="samples">Samples at most, spread over the text.</param>
+    /// <param name="length">Tokens of a sample.</param>
+    /// <param name="progress">Told how many runs are tried, and of how many.</param>
+    /// <param name="stop">Ends the work.</param>
+    /// <exception cref="InvalidInputException">As of the other, or a text that is too short.</exception>
+    public static int[] Best(Model model, int count, string text, int samples, int length, Action<int, int>? progress = null, CancellationToken stop = default)
+    {
+        Memory<int>[] pieces = CalibrationText.Samples(model, text, samples, length);
+        return Best(model, count, shorter => TextLoss(shorter, pieces), progress, stop);
+    }
+
     /// <summary>The blocks that stay.</summary>
     /// <param name="model">The model.</param>
     /// <param name="count">How many are to stay.</param>
-    /// <param name="loss">What is made small: the loss of a text (<see cref="TextLoss(Model, string, int, int)"/>), or one minus a task's score.</param>
+    /// <param name="loss">What is made small: the loss of a text, or one minus a task's score.</param>
     /// <param name="progress">Told how many runs are tried, and of how many.</param>
     /// <param name="stop">Ends the work.</param>
     /// <exception cref="InvalidInputException">More blocks than there are, none, or a family that cannot say which are left.</exception>
@@ -38,7 +53,7 @@ public static class DepthSearch
     }
 
     /// <summary>The mean loss of samples of tokens, nats.</summary>
-    internal static double TextLoss(Model model, IReadOnlyList<Memory<int>> samples)
+    private static double TextLoss(Model model, IReadOnlyList<Memory<int>> samples)
     {
         using InferenceEngine engine = new(model, new InferenceEngineOptions { MaxRows = 128 });
         int vocabulary = engine.VocabularySize;
@@ -60,11 +75,4 @@ public static class DepthSearch
 
         return sum / count;
     }
-
-    /// <summary>The mean loss of a text, nats.</summary>
-    /// <param name="model">The model.</param>
-    /// <param name="text">Plain text, or a line of JSON a document (<c>.jsonl</c>), either compressed.</param>
-    /// <param name="samples">Samples at most, spread over the text.</param>
-    /// <param name="length">Tokens of a sample.</param>
-    public static double TextLoss(Model model, string text, int samples, int length) => TextLoss(model, CalibrationText.Samples(model, text, samples, length));
 }

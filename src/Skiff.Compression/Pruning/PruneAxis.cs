@@ -58,7 +58,7 @@ internal static class ParameterAxes
             "down" or "experts.down" => (hidden, neuron),
             _ => (none, none),
         };
-        return parameter.Shape.Length == 1 ? (parameter.Kind == "bias" && parameter.Module == "head" ? none : rows, none) : (rows, columns);
+        return parameter.Shape.Length == 1 ? (rows, none) : (rows, columns);
     }
 
     /// <summary>What the number in a parameter's name counts: an expert, or a head with a norm of its own.</summary>

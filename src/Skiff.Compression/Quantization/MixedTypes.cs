@@ -35,7 +35,7 @@ public static class MixedTypes
         long least = Enumerable.Range(0, tensors.Length).Sum(t => Bytes(tensors[t], types[t][0]));
         if (least > bytes)
             throw new InvalidInputException(model.Path, "size", $"{bytes} bytes cannot be met: the smallest types take {least}");
-        using OriginalLogits original = new(model, samples);
+        OriginalLogits original = new(model, samples);
         int all = types.Sum(own => own.Length), done = 0;
         double[][] kl = [.. tensors.Select((parts, t) => types[t].Select(type =>
         {

@@ -7,20 +7,16 @@ namespace Skiff.Compression;
 /// <summary>How far a model's predictions have moved from another's over a text.</summary>
 /// <param name="Kl">Mean KL(original || model) of a token, nats.</param>
 /// <param name="Loss">Mean loss of the model's, nats.</param>
-/// <param name="OriginalLoss">Mean loss of the original's, nats.</param>
 /// <param name="SameTop">Share of tokens whose likeliest successor is the same.</param>
-public readonly record struct ModelDivergence(double Kl, double Loss, double OriginalLoss, double SameTop)
+public readonly record struct ModelDivergence(double Kl, double Loss, double SameTop)
 {
     /// <summary>Measures over samples of tokens.</summary>
-    public static ModelDivergence Measure(Model original, Model model, IReadOnlyList<Memory<int>> samples, CancellationToken stop = default)
-    {
-        using OriginalLogits logits = new(original, samples);
-        return logits.Against(model, stop);
-    }
+    public static ModelDivergence Measure(Model original, Model model, IReadOnlyList<Memory<int>> samples, CancellationToken stop = default) =>
+        new OriginalLogits(original, samples).Against(model, stop);
 }
 
 /// <summary>An original's logits over samples, kept so that many others can be held against them.</summary>
-internal sealed class OriginalLogits : IDisposable
+internal sealed class OriginalLogits
 {
     private const int Rows = 128;
 
@@ -36,7 +32,7 @@ internal sealed class OriginalLogits : IDisposable
 
     public ModelDivergence Against(Model model, CancellationToken stop)
     {
-        double kl = 0, loss = 0, originalLoss = 0;
+        double kl = 0, loss = 0;
         long same = 0, count = 0;
         int piece = 0;
         Walk(model, (sample, start, logits) =>
@@ -50,14 +46,11 @@ internal sealed class OriginalLogits : IDisposable
                 kl += divergence;
                 same += top ? 1 : 0;
                 loss -= LogProbability.Of(q, target);
-                originalLoss -= LogProbability.Of(p, target);
                 count++;
             }
         }, stop);
-        return new ModelDivergence(kl / count, loss / count, originalLoss / count, (double)same / count);
+        return new ModelDivergence(kl / count, loss / count, (double)same / count);
     }
-
-    public void Dispose() => _pieces.Clear();
 
     private static (double Kl, bool SameTop) Row(ReadOnlySpan<float> p, ReadOnlySpan<float> q)
     {

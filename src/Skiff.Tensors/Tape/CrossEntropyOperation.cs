@@ -40,12 +40,17 @@ internal sealed class CrossEntropyOperation(
     {
         if (_target!.Accumulate)
             throw new InvalidOperationException("cross-entropy comes before other losses");
-        loss.Sum = LinearCrossEntropy.Compute(
-            hidden.Data, head.Value, loss.Targets, logitScale, softCap, loss.GradientScale,
-            loss.Gradients && hidden.NeedsGradient ? hidden.Gradient : null, loss.Gradients ? head.Gradient : null,
-            loss.Gradients ? default : loss.LogProbabilities, _scratch.Span, team,
-            bias is null ? default : bias.Values, loss.Gradients && bias is not null ? bias.GradientValues : default);
+        loss.Sum = TextLoss(hidden, head, bias, logitScale, softCap, loss, weight: 1, _scratch, team);
     }
+
+    /// <summary>The text's loss, and the gradients of it times a weight.</summary>
+    public static double TextLoss(
+        TapeValue hidden, TapeParameter head, TapeParameter? bias, float logitScale, float softCap, TokenLoss loss, float weight, TapeBuffer scratch, ThreadTeam team) =>
+        LinearCrossEntropy.Compute(
+            hidden.Data, head.Value, loss.Targets, logitScale, softCap, loss.GradientScale * weight,
+            loss.Gradients && hidden.NeedsGradient ? hidden.Gradient : null, loss.Gradients ? head.Gradient : null,
+            loss.Gradients ? default : loss.LogProbabilities, scratch.Span, team,
+            bias is null ? default : bias.Values, loss.Gradients && bias is not null ? bias.GradientValues : default);
 
     public override void Backward(ThreadTeam team)
     {

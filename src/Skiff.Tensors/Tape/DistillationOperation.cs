@@ -35,11 +35,7 @@ internal sealed class DistillationOperation(
         double label = 0;
         if (!loss.Gradients || labelWeight > 0)
         {
-            label = LinearCrossEntropy.Compute(
-                hidden.Data, head.Value, loss.Targets, logitScale, softCap, loss.GradientScale * labelWeight,
-                loss.Gradients && hidden.NeedsGradient ? hidden.Gradient : null, loss.Gradients ? head.Gradient : null,
-                loss.Gradients ? default : loss.LogProbabilities, _scratch.Span, team,
-                bias is null ? default : bias.Values, loss.Gradients && bias is not null ? bias.GradientValues : default);
+            label = CrossEntropyOperation.TextLoss(hidden, head, bias, logitScale, softCap, loss, labelWeight, _scratch, team);
             loss.Sum = label;
         }
 

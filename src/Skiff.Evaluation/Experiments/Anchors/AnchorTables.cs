@@ -55,7 +55,7 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
 
         (Interval untrained, double chance) = Against(AnchorArm.Full, "shots5_untrained");
         rows.Add(["end points, untrained", Bits(AnchorArm.Full, "text_untrained"), "", "", "", "", Percent(AnchorArm.Full, "shots5_untrained"), Halves(seed => Items(seed, AnchorArm.Full, "shots5_untrained")), Points(untrained), F(chance, "0.0e+0")]);
-        AnchorPage.Table(page, rows);
+        Markdown.Table(page, rows);
     }
 
     private void Cache()
@@ -73,7 +73,7 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
             ]);
         }
 
-        AnchorPage.Table(page, rows);
+        Markdown.Table(page, rows);
     }
 
     private void Narrow()
@@ -87,7 +87,7 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
             rows.Add([arm.What, Bits(arm.Name, "text_int8"), Percent(arm.Name, "shots5_int8"), Points(difference), F(bytes, "0"), F(100 * bytes / Mean(AnchorArm.Full, "cache", "bytes"), "0.0") + "%"]);
         }
 
-        AnchorPage.Table(page, rows);
+        Markdown.Table(page, rows);
     }
 
     private void Policies()
@@ -96,7 +96,7 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
         List<string[]> rows = [["policy", .. AnchorExperiment.Budgets.Select(percent => F(100 * AnchorItems.BudgetOf(percent), "0.##") + "%")]];
         foreach (SelectionPolicy policy in Enum.GetValues<SelectionPolicy>())
             rows.Add([policy.ToString(), .. AnchorExperiment.Budgets.Select(percent => $"{F(100 * Seeds.Average(seed => Kept(seed, policy, percent).Average()), "0.0")} ({Halves(seed => Kept(seed, policy, percent))})")]);
-        AnchorPage.Table(page, rows);
+        Markdown.Table(page, rows);
         rows = [["way against policies at 10%", .. Enum.GetValues<SelectionPolicy>().Select(policy => policy.ToString())]];
         foreach (AnchorArm arm in size.Arms.Where(arm => arm.Recipe is not null))
         {
@@ -104,7 +104,7 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
                 Points(Compare(seed => (Items(seed, arm.Name, "shots5"), Kept(seed, policy, 10)))))]);
         }
 
-        AnchorPage.Table(page, rows);
+        Markdown.Table(page, rows);
     }
 
     private void Names()
@@ -112,7 +112,7 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
         page.Append("### A last name told once: right answers of four, by sentences between and people in the sentence\n\n");
         string[] cells = [.. Of(1, AnchorArm.Full, "names").Select(cell => cell.Key)];
         int each = figures[$"{size.Name}-1-{AnchorArm.Full}-figures"]["shots5"]!.ToString().Length > 100 ? new AnchorMeasure().Names : AnchorMeasure.Smoke.Names;
-        AnchorPage.Table(page, [["way", .. cells], .. size.Arms.Select(arm => (string[])[arm.What, .. cells.Select(cell => F(100 * Seeds.Average(seed => (double)Of(seed, arm.Name, "names")[cell]!) / each, "0") + "%")])]);
+        Markdown.Table(page, [["way", .. cells], .. size.Arms.Select(arm => (string[])[arm.What, .. cells.Select(cell => F(100 * Seeds.Average(seed => (double)Of(seed, arm.Name, "names")[cell]!) / each, "0") + "%")])]);
     }
 
     private void Times()
@@ -135,7 +135,7 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
             }
         }
 
-        AnchorPage.Table(page, rows);
+        Markdown.Table(page, rows);
     }
 
     private void Streams()
@@ -143,7 +143,7 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
         if (!figures.ContainsKey($"{size.Name}-1-stream"))
             return;
         page.Append("### A book read from end to end in constant memory: bits/byte\n\n");
-        AnchorPage.Table(page,
+        Markdown.Table(page,
             [["seed", "tokens", "positions seen", "anchors", "window", "window and 4 sinks"],
             .. Seeds.Select(seed =>
             {
@@ -207,5 +207,5 @@ internal sealed class AnchorTables(AnchorModelSize size, IReadOnlyDictionary<str
     // Rounded first, so that no zero has a minus.
     private static string Signed(double share) => F(Math.Round(100 * share, 1) + 0.0, "+0.0;-0.0;0.0");
 
-    private static string F(double value, string format) => AnchorPage.Text(value, format);
+    private static string F(double value, string format) => Markdown.Text(value, format);
 }

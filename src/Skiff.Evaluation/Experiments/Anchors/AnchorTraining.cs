@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Skiff.Models;
-using Skiff.Training;
 
 namespace Skiff.Evaluation;
 
@@ -31,7 +30,7 @@ internal static class AnchorTraining
 
     /// <summary>A base: full attention, the rate constant.</summary>
     public static JsonObject Base(ExperimentContext context, AnchorModelSize size, int seed) => Train(context, RunName(size, seed, "base"), seed, size.BaseSteps,
-        $"model: {{model_type: llama, {size.Shape}, max_position_embeddings: 1024, tie_word_embeddings: true}}\ntokenizer: {{path: {Quoted(Tokenizer(context.Folder))}}}",
+        $"model: {{model_type: llama, {size.Shape}, max_position_embeddings: 1024, tie_word_embeddings: true}}\ntokenizer: {{path: {ExperimentTraining.Quoted(Tokenizer(context.Folder))}}}",
         [("text", 2), ("near", 1), ("far", 1), ("echo", 2)], decay: 1);
 
     /// <summary>
@@ -40,7 +39,7 @@ internal static class AnchorTraining
     /// </summary>
     public static JsonObject Arm(ExperimentContext context, AnchorModelSize size, int seed, AnchorArm arm)
     {
-        string start = $"init_from: {Quoted(ModelPath(context.Folder, size, seed, "base"))}\nstages: [{{from: decay, mixture: {{text: 1, near: 1, far: 2}}}}]";
+        string start = $"init_from: {ExperimentTraining.Quoted(ModelPath(context.Folder, size, seed, "base"))}\nstages: [{{from: decay, mixture: {{text: 1, near: 1, far: 2}}}}]";
         return Train(
             context, RunName(size, seed, arm.Name), seed + 100, size.ArmSteps, arm.Recipe is null ? start : $"{start}\nanchors: {arm.Recipe}",
             [("text", 1), ("near", 2), ("far", 0)], decay: size.ArmSteps * 3 / 5);
@@ -55,16 +54,14 @@ internal static class AnchorTraining
 
     private static string Tokenizer(string folder) => Path.Combine(Path.GetFullPath(folder), "work", "tokenizer");
 
-    private static string Quoted(string path) => $"'{path.Replace("'", "''", StringComparison.Ordinal)}'";
-
     private static JsonObject Train(ExperimentContext context, string name, int seed, int steps, string start, (string File, int Weight)[] mixture, int decay)
     {
         string work = Path.Combine(Path.GetFullPath(context.Folder), "work");
         string yaml = string.Join('\n',
-            $"output: {Quoted(Run(context.Folder, name))}",
+            $"output: {ExperimentTraining.Quoted(Run(context.Folder, name))}",
             $"seed: {seed}",
             start,
-            $"data: [{string.Join(", ", mixture.Select(part => $"{{name: {part.File}, files: {Quoted(Path.Combine(work, "corpus", part.File + ".jsonl"))}, weight: {part.Weight}}}"))}]",
+            $"data: [{string.Join(", ", mixture.Select(part => $"{{name: {part.File}, files: {ExperimentTraining.Quoted(Path.Combine(work, "corpus", part.File + ".jsonl"))}, weight: {part.Weight}}}"))}]",
             "held_out: 0",
             $"context_length: {Context}",
             "batch_size: 4",
@@ -72,16 +69,6 @@ internal static class AnchorTraining
             "optimizer: {name: muon, learning_rate: 0.003, muon_learning_rate: 0.02}",
             $"schedule: {{form: wsd, warmup_steps: {Math.Min(20, steps / 4)}, decay_steps: {decay}}}",
             "checkpoint: {every: 200, keep: 1}");
-        Recipe recipe = Recipe.Parse(yaml, name + ".yaml", []);
-        using Trainer trainer = Trainer.Resume(recipe, name + ".yaml", new TrainingEvents
-        {
-            Step = metrics =>
-            {
-                if (metrics.Step % 20 == 0)
-                    context.Note(FormattableString.Invariant($"step {metrics.Step} of {metrics.Steps}, loss {metrics.Loss:0.000}, {metrics.TokensPerSecond:0} tokens/s"));
-            },
-        }, context.Stop);
-        trainer.Run(context.Stop);
-        return new JsonObject { ["steps"] = recipe.TotalSteps };
+        return new JsonObject { ["steps"] = ExperimentTraining.Run(context, name, yaml, every: 20) };
     }
 }

@@ -114,20 +114,20 @@ internal static class CompressionPage
     {
         int[] seeds = [.. Enumerable.Range(1, 3).Where(seed => figures.ContainsKey($"teacher-{seed}-figures"))];
         StringBuilder page = new();
-        AnchorPage.Title(page, "Students of the tiny world");
+        Markdown.Title(page, "Students of the tiny world");
         List<string[]> rows = [["student", "parameters without embeddings", "tokens", "loss, nats", "KL to the teacher", "same likeliest token", .. Enum.GetNames<WorldSkill>()], Row("teacher", "the teacher", figures["teacher-1"], "")];
         foreach (CompressionArm arm in CompressionArm.All)
             rows.Add(Row(arm.Name, arm.What, figures[$"{arm.Name}-1"], $"{(long)figures[$"{arm.Name}-1"]["tokens"]!:N0}"));
-        AnchorPage.Table(page, rows);
-        AnchorPage.Title(page, "Speed of generation, times the teacher's");
-        AnchorPage.Table(page, [["student", "factor"], .. figures["speed"].Select(pair => (string[])[pair.Key, AnchorPage.Text((double)pair.Value!, "0.00")])]);
+        Markdown.Table(page, rows);
+        Markdown.Title(page, "Speed of generation, times the teacher's");
+        Markdown.Table(page, [["student", "factor"], .. figures["speed"].Select(pair => (string[])[pair.Key, Markdown.Text((double)pair.Value!, "0.00")])]);
         foreach ((string model, JsonNode? measured) in figures["quantization"])
         {
-            AnchorPage.Title(page, $"Number types: {model}");
-            AnchorPage.Table(page, [["type", "way", "bytes of matrices", "KL to f32", "bits/byte", "same likeliest token"], .. measured!.AsArray().Select(row => (string[])
+            Markdown.Title(page, $"Number types: {model}");
+            Markdown.Table(page, [["type", "way", "bytes of matrices", "KL to f32", "bits/byte", "same likeliest token"], .. measured!.AsArray().Select(row => (string[])
             [
-                row!["type"]!.ToString(), row["way"]!.ToString(), $"{(long)row["bytes"]!:N0}", AnchorPage.Text((double)row["kl"]!, "0.00000"), AnchorPage.Text((double)row["bits_per_byte"]!, "0.0000"),
-                AnchorPage.Text((double)row["same_top"]!, "0.0%"),
+                row!["type"]!.ToString(), row["way"]!.ToString(), $"{(long)row["bytes"]!:N0}", Markdown.Text((double)row["kl"]!, "0.00000"), Markdown.Text((double)row["bits_per_byte"]!, "0.0000"),
+                Markdown.Text((double)row["same_top"]!, "0.0%"),
             ])]);
         }
 
@@ -143,7 +143,7 @@ internal static class CompressionPage
         {
             double[] each = [.. seeds.Select(seed => (double)figures[$"{name}-{seed}-figures"][figure]!)];
             double mean = each.Average(), deviation = each.Length > 1 ? Math.Sqrt(each.Sum(value => (value - mean) * (value - mean)) / (each.Length - 1)) : 0;
-            return AnchorPage.Text(mean, format) + (each.Length > 1 ? $" ± {AnchorPage.Text(deviation, format)}" : "");
+            return Markdown.Text(mean, format) + (each.Length > 1 ? $" ± {Markdown.Text(deviation, format)}" : "");
         }
     }
 }

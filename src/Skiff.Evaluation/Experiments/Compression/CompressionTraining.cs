@@ -3,7 +3,6 @@ using System.Text.Json.Nodes;
 using Skiff.Compression;
 using Skiff.Inference;
 using Skiff.Models;
-using Skiff.Training;
 
 namespace Skiff.Evaluation;
 
@@ -41,7 +40,7 @@ internal static class CompressionTraining
     /// <summary>Trains a world's teacher and scores its parts.</summary>
     public static JsonObject TrainTeacher(ExperimentContext context, int seed, bool smoke)
     {
-        Train(context, "teacher", seed, Steps(TeacherSteps, smoke), TeacherRate, $"{Teacher}\ntokenizer: {{path: {Quoted(Tokenizer(context))}}}");
+        Train(context, "teacher", seed, Steps(TeacherSteps, smoke), TeacherRate, $"{Teacher}\ntokenizer: {{path: {ExperimentTraining.Quoted(Tokenizer(context))}}}");
         Model teacher = Model.Open(ModelPath(context, "teacher", seed));
         Importance.Measure(teacher, Corpus(context, seed), smoke ? 8 : 256, Context, null, context.Stop).Write(Scores(context, "teacher", seed), "world");
         return new JsonObject { ["parameters"] = teacher.Config.ParameterCount, ["non_embedding"] = teacher.Config.NonEmbeddingParameterCount };
@@ -66,10 +65,10 @@ internal static class CompressionTraining
         }
 
         string start = arm.Start == StudentStart.Scratch
-            ? $"model: {{base: {Quoted(student)}}}\ntokenizer: {{path: {Quoted(Tokenizer(context))}}}"
-            : $"init_from: {Quoted(student)}";
+            ? $"model: {{base: {ExperimentTraining.Quoted(student)}}}\ntokenizer: {{path: {ExperimentTraining.Quoted(Tokenizer(context))}}}"
+            : $"init_from: {ExperimentTraining.Quoted(student)}";
         if (arm.Distill is { } distill)
-            start += $"\ndistill: {{teacher: {Quoted(ModelPath(context, "teacher", seed))}, {distill}}}";
+            start += $"\ndistill: {{teacher: {ExperimentTraining.Quoted(ModelPath(context, "teacher", seed))}, {distill}}}";
         int steps = Steps((int)Math.Round(StudentSteps * arm.Budget), smoke);
         Train(context, arm.Name, seed, steps, arm.Start == StudentStart.Scratch ? TeacherRate : StudentRate, start);
         ModelConfig config = Model.OpenConfig(ModelPath(context, arm.Name, seed));
@@ -94,8 +93,6 @@ internal static class CompressionTraining
 
     private static string Scores(ExperimentContext context, string name, int seed) => Path.Combine(Run(context, name, seed), "importance.safetensors");
 
-    private static string Quoted(string path) => $"'{path.Replace("'", "''", StringComparison.Ordinal)}'";
-
     private static void WriteTexts(string path, int seed, int from, int count)
     {
         if (File.Exists(path))
@@ -116,10 +113,10 @@ internal static class CompressionTraining
     private static void Train(ExperimentContext context, string name, int seed, int steps, double rate, string start)
     {
         string yaml = string.Join('\n',
-            $"output: {Quoted(Run(context, name, seed))}",
+            $"output: {ExperimentTraining.Quoted(Run(context, name, seed))}",
             $"seed: {seed}",
             start,
-            $"data: [{{name: world, files: {Quoted(Corpus(context, seed))}}}]",
+            $"data: [{{name: world, files: {ExperimentTraining.Quoted(Corpus(context, seed))}}}]",
             "held_out: 0",
             $"context_length: {Context}",
             $"batch_size: {Batch}",
@@ -127,15 +124,6 @@ internal static class CompressionTraining
             FormattableString.Invariant($"optimizer: {{name: adamw, learning_rate: {rate}}}"),
             $"schedule: {{form: cosine, warmup_steps: {Math.Min(20, steps / 4)}, floor: 0.03}}",
             "checkpoint: {every: 1000, keep: 1}");
-        Recipe recipe = Recipe.Parse(yaml, $"{name}-{seed}.yaml", []);
-        using Trainer trainer = Trainer.Resume(recipe, $"{name}-{seed}.yaml", new TrainingEvents
-        {
-            Step = metrics =>
-            {
-                if (metrics.Step % 50 == 0)
-                    context.Note(FormattableString.Invariant($"step {metrics.Step} of {metrics.Steps}, loss {metrics.Loss:0.000}, {metrics.TokensPerSecond:0} tokens/s"));
-            },
-        }, context.Stop);
-        trainer.Run(context.Stop);
+        ExperimentTraining.Run(context, $"{name}-{seed}", yaml, every: 50);
     }
 }
