@@ -17,6 +17,7 @@ internal static class AnchorVerb
         Option<string[]> ends = new("--end-token") { Description = "A token that ends a segment, in place of the unit's ends; may be given several times.", HelpName = "TEXT" };
         Option<bool> see = new("--anchors-see-anchors") { Description = "An anchor sees the anchors before it too." };
         Option<int?> each = Flags.Whole("--anchors-per-segment", "Last tokens of a segment that stay [default: 1].");
+        Option<int?> group = Flags.Whole("--segments-per-group", "Let each so many-th anchor take in those since the last such, and stay in their place [default: none does].");
         Option<int?> longest = Flags.Whole("--max-segment", "Close a segment by force when it comes to this many tokens [default: never].");
         Option<int?> sinks = Flags.Whole("--sinks", "First tokens that all see [default: 0].");
         Option<int?> last = Flags.Whole("--last-visible", "Last tokens that are seen whatever their segment [default: 0].");
@@ -38,7 +39,7 @@ internal static class AnchorVerb
         };
         verb.Arguments.Add(model);
         verb.Arguments.Add(target);
-        foreach (Option option in new Option[] { data, kind, unit, ends, see, each, longest, sinks, last, full, steps, context, batch, rate, seed, set, json })
+        foreach (Option option in new Option[] { data, kind, unit, ends, see, each, group, longest, sinks, last, full, steps, context, batch, rate, seed, set, json })
             verb.Options.Add(option);
         return verb.Computes((parse, stop) =>
         {
@@ -51,7 +52,7 @@ internal static class AnchorVerb
                 .. RunFlags.Key("anchors", $"{{kind: {parse.GetValue(kind)}}}", quote: false), .. RunFlags.Key("anchors.unit", parse.GetValue(unit)),
                 .. (parse.GetValue(ends) ?? []).SelectMany((text, i) => RunFlags.Key($"anchors.end_tokens.{i}", text)),
                 .. RunFlags.Key("anchors.anchors_see_anchors", parse.GetValue(see) ? "true" : null, quote: false), .. RunFlags.Key("anchors.anchors_per_segment", parse.GetValue(each)),
-                .. RunFlags.Key("anchors.max_segment", parse.GetValue(longest)), .. RunFlags.Key("anchors.sinks", parse.GetValue(sinks)), .. RunFlags.Key("anchors.last_visible", parse.GetValue(last)),
+                .. RunFlags.Key("anchors.segments_per_group", parse.GetValue(group)), .. RunFlags.Key("anchors.max_segment", parse.GetValue(longest)), .. RunFlags.Key("anchors.sinks", parse.GetValue(sinks)), .. RunFlags.Key("anchors.last_visible", parse.GetValue(last)),
                 .. RunFlags.Key("anchors.full_share", parse.GetValue(full)), .. RunFlags.Key("steps", parse.GetValue(steps) ?? 500), .. RunFlags.Key("context_length", parse.GetValue(context) ?? Math.Min(512, longestContext)),
                 .. RunFlags.Key("batch_size", parse.GetValue(batch) ?? 8), .. RunFlags.Key("optimizer.learning_rate", parse.GetValue(rate) ?? 3e-4), .. RunFlags.Key("seed", parse.GetValue(seed)),
                 .. RunFlags.Key("schedule", "{form: cosine, floor: 0.1}", quote: false), .. parse.GetValue(set) ?? [],

@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace Skiff.Tensors;
 
 /// <summary>
@@ -6,10 +9,11 @@ namespace Skiff.Tensors;
 /// </summary>
 public sealed unsafe class Visibility
 {
-    // T time, F far positions
     private readonly NativeBuffer _memory;
     private readonly int _capacity;
-    private readonly int* _nearStart, _farStart, _farEnd, _far;
+    private readonly int* _nearStart, _farStart, _farEnd;
+    // As many as positions, unless groups of anchors list theirs again.
+    private int[] _far;
     private readonly Dictionary<VisibilityRule, VisibilityWalk> _walks = [];
 
     /// <summary>Room for rows of up to <paramref name="capacity"/> positions; at first, causal over all of them.</summary>
@@ -18,11 +22,11 @@ public sealed unsafe class Visibility
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
         _capacity = capacity;
-        _memory = new NativeBuffer(4L * capacity * sizeof(int), clear: false);
+        _memory = new NativeBuffer(3L * capacity * sizeof(int), clear: false);
         _nearStart = (int*)_memory.Start;
         _farStart = _nearStart + capacity;
         _farEnd = _farStart + capacity;
-        _far = _farEnd + capacity;
+        _far = GC.AllocateArray<int>(capacity, pinned: true);
         Set(VisibilityRule.Causal, capacity);
     }
 
@@ -30,11 +34,11 @@ public sealed unsafe class Visibility
     public int Time { get; private set; }
 
     /// <summary>Positions that may be seen from beyond their near interval, in order: what a cache must keep.</summary>
-    public ReadOnlySpan<int> FarPositions => new(_far, FarCount);
+    public ReadOnlySpan<int> FarPositions => _far.AsSpan(0, FarCount);
 
     internal int FarCount { get; private set; }
 
-    internal VisibleIntervals Intervals => new() { Time = Time, FarCount = FarCount, NearStart = _nearStart, FarStart = _farStart, FarEnd = _farEnd, Far = _far };
+    internal VisibleIntervals Intervals => new() { Time = Time, FarCount = FarCount, NearStart = _nearStart, FarStart = _farStart, FarEnd = _farEnd, Far = (int*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_far)) };
 
     /// <summary>Describes a row of <paramref name="time"/> positions anew; O(T).</summary>
     /// <param name="rule">What is seen.</param>
@@ -60,12 +64,21 @@ public sealed unsafe class Visibility
         {
             walk.Step(rule.HasAnchors && anchors[i], begins: documents.Length > 0 && i > 0 && documents[i] != documents[i - 1]);
             (_nearStart[i], _farStart[i], _farEnd[i]) = (walk.NearStart, walk.FarStart, walk.FarEnd);
+            if (walk.FarCount > _far.Length)
+                _far = Grown(_far, walk.FarCount);
             // By index: an enumerator of an interface would be allocated.
             for (int a = 0; a < walk.Added.Count; a++)
                 _far[count++] = walk.Added[a];
         }
 
         FarCount = count;
+    }
+
+    private static int[] Grown(int[] far, int count)
+    {
+        int[] grown = GC.AllocateArray<int>(2 * count, pinned: true);
+        far.CopyTo(grown, 0);
+        return grown;
     }
 
     /// <summary>Whether position <paramref name="i"/> sees position <paramref name="j"/>.</summary>

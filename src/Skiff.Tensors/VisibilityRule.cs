@@ -33,6 +33,11 @@ public sealed record VisibilityRule
     /// <summary>With anchors: only the last so many anchors before the near positions are seen; 0 for all.</summary>
     public int LastAnchors { get; init; }
 
+    /// <summary>
+    /// With segments: each anchor that closes so many of them sees what others see of the anchors before, and stays alone in their place; 0 for never.
+    /// </summary>
+    public int SegmentsPerGroup { get; init; }
+
     /// <summary>With segments: the last so many positions, itself included, are seen whatever their segment.</summary>
     public int LastVisible { get; init; }
 
@@ -45,16 +50,18 @@ public sealed record VisibilityRule
     /// <exception cref="ArgumentException">A negative number, or settings that exclude each other.</exception>
     internal void Check()
     {
-        if (Window < 0 || Sinks < 0 || LastVisible < 0 || LastAnchors < 0)
-            throw new ArgumentException("window, sinks, last visible positions and last anchors must not be negative");
+        if (Window < 0 || Sinks < 0 || LastVisible < 0 || LastAnchors < 0 || SegmentsPerGroup < 0)
+            throw new ArgumentException("window, sinks, last visible positions, last anchors and segments of a group must not be negative");
         if (AnchorsPerSegment < 1)
             throw new ArgumentException("a segment has at least one anchor");
         if (Segments && Window > 0)
             throw new ArgumentException("a window would hide a part of a segment: with segments, set LastVisible");
         if (KeepsAnchors && Window == 0)
             throw new ArgumentException("KeepsAnchors needs a window, behind which anchors stay");
-        if (!Segments && (AnchorsSeeAnchors || LastVisible > 0))
-            throw new ArgumentException("AnchorsSeeAnchors and LastVisible need Segments");
+        if (!Segments && (AnchorsSeeAnchors || LastVisible > 0 || SegmentsPerGroup > 0))
+            throw new ArgumentException("AnchorsSeeAnchors, LastVisible and SegmentsPerGroup need Segments");
+        if (SegmentsPerGroup == 1 || (SegmentsPerGroup > 0 && LastAnchors > 0))
+            throw new ArgumentException("a group has two segments or more, and excludes LastAnchors");
         if (!HasAnchors && (AnchorsPerSegment > 1 || LastAnchors > 0))
             throw new ArgumentException("AnchorsPerSegment and LastAnchors need Segments or KeepsAnchors");
         if (LastAnchors > 0 && Sinks > 0)

@@ -2,8 +2,8 @@ namespace Skiff.Tensors;
 
 /// <summary>
 /// A <see cref="VisibilityRule"/> applied position by position. Whatever the rule, a position sees two intervals: near positions up to
-/// itself, and a stretch of the list of far positions (sinks and anchors) that lie before those. Training walks whole rows, a cache
-/// walks along with its sequence.
+/// itself, and a stretch of the list of far positions (sinks and anchors) that lie before those. Where a group of anchors gives way to its
+/// last one, what stays is listed once more, behind all others. Training walks whole rows, a cache walks along with its sequence.
 /// </summary>
 public sealed class VisibilityWalk
 {
@@ -12,7 +12,9 @@ public sealed class VisibilityWalk
     // Far positions that do not lie before the near ones yet.
     private readonly Queue<int> _ahead = new();
     private readonly List<int> _added = [];
-    private int _document, _segment, _farOfDocument, _sinks, _before;
+    // Positions that stay when a group closes, with which the document's list begins: sinks, then anchors of groups.
+    private readonly List<int> _staying = [];
+    private int _document, _segment, _farOfDocument, _sinks, _before, _segmentsOfGroup;
 
     /// <summary>A walk that begins at position 0.</summary>
     /// <exception cref="ArgumentException">The rule contradicts itself.</exception>
@@ -47,6 +49,12 @@ public sealed class VisibilityWalk
     /// <summary>What the last position put at the end of the list.</summary>
     public IReadOnlyList<int> Added => _added;
 
+    /// <summary>The first so many of <see cref="Added"/> are on the list already, from <see cref="AgainFrom"/> on.</summary>
+    public int AddedAgain { get; private set; }
+
+    /// <inheritdoc cref="AddedAgain"/>
+    public int AgainFrom { get; private set; }
+
     /// <summary>The first near position that any later one sees.</summary>
     public int NextNear => Near(Position, _segment);
 
@@ -60,11 +68,13 @@ public sealed class VisibilityWalk
     {
         int i = Position++;
         _added.Clear();
+        AddedAgain = 0;
         if (begins)
         {
             _before += _ahead.Count;
             _ahead.Clear();
-            (_document, _segment, _farOfDocument, _sinks) = (i, i, _before, 0);
+            _staying.Clear();
+            (_document, _segment, _farOfDocument, _sinks, _segmentsOfGroup) = (i, i, _before, 0, 0);
         }
 
         NearStart = Near(i, _segment);
@@ -76,18 +86,21 @@ public sealed class VisibilityWalk
 
         FarStart = Math.Max(_farOfDocument, _rule.LastAnchors > 0 ? _before - _rule.LastAnchors : 0);
         // Sinks come first in a document's list, so that what a strict anchor sees is a stretch of it too.
-        FarEnd = closes && _rule.Segments && !_rule.AnchorsSeeAnchors ? Math.Min(_before, _farOfDocument + _sinks) : _before;
+        bool closesGroup = closes && ++_segmentsOfGroup == _rule.SegmentsPerGroup;
+        FarEnd = closes && _rule.Segments && !_rule.AnchorsSeeAnchors && !closesGroup ? Math.Min(_before, _farOfDocument + _sinks) : _before;
         FarStart = Math.Min(FarStart, FarEnd);
+        if (closesGroup)
+            CloseGroup();
         if (_keepsFar && i - _document < _rule.Sinks)
         {
-            Add(i);
+            Add(i, stays: true);
             _sinks++;
         }
 
         if (!closes || !_rule.HasAnchors)
             return;
         for (int j = Math.Max(Math.Max(_segment, i - _rule.AnchorsPerSegment + 1), _document + _rule.Sinks); j <= i; j++)
-            Add(j);
+            Add(j, closesGroup);
         _segment = i + 1;
     }
 
@@ -96,17 +109,23 @@ public sealed class VisibilityWalk
     {
         (Position, NearStart, FarStart, FarEnd) = (other.Position, other.NearStart, other.FarStart, other.FarEnd);
         (_document, _segment, _farOfDocument, _sinks, _before) = (other._document, other._segment, other._farOfDocument, other._sinks, other._before);
+        _segmentsOfGroup = other._segmentsOfGroup;
         _ahead.Clear();
         foreach (int far in other._ahead)
             _ahead.Enqueue(far);
+        _staying.Clear();
+        _staying.AddRange(other._staying);
         _added.Clear();
+        AddedAgain = 0;
     }
 
     /// <summary>Back to position 0.</summary>
     public void Reset()
     {
         (Position, NearStart, FarStart, FarEnd, _document, _segment, _farOfDocument, _sinks, _before) = (0, 0, 0, 0, 0, 0, 0, 0, 0);
+        (_segmentsOfGroup, AddedAgain) = (0, 0);
         _ahead.Clear();
+        _staying.Clear();
         _added.Clear();
     }
 
@@ -124,9 +143,27 @@ public sealed class VisibilityWalk
         return before;
     }
 
-    private void Add(int position)
+    // The group's anchors are seen no more: what stays begins the list anew.
+    private void CloseGroup()
+    {
+        int end = FarCount, before = Math.Min(_before - _farOfDocument, _staying.Count);
+        (AddedAgain, AgainFrom) = (_staying.Count, _farOfDocument);
+        _ahead.Clear();
+        for (int at = 0; at < _staying.Count; at++)
+        {
+            _added.Add(_staying[at]);
+            if (at >= before)
+                _ahead.Enqueue(_staying[at]);
+        }
+
+        (_farOfDocument, _before, _segmentsOfGroup) = (end, end + before, 0);
+    }
+
+    private void Add(int position, bool stays)
     {
         _ahead.Enqueue(position);
         _added.Add(position);
+        if (stays && _rule.SegmentsPerGroup > 0)
+            _staying.Add(position);
     }
 }

@@ -40,7 +40,7 @@ internal sealed unsafe class EnginePass : IDisposable
         long angles = plan.Ropes.Sum(rope => 2L * Up((long)maxRows * (rope.RotaryDim / 2)));
         ScratchLength = checked((rowValues + 1) * maxRows + 64 * Border);
         _scratch = new NativeBuffer(checked(ScratchLength * sizeof(float)), clear: false);
-        long sights = plan.Rules.Sum(rule => Up(RowSight.Numbers(rule, maxRows)));
+        long sights = plan.Rules.Length * Up(RowSight.Numbers(maxRows));
         _lists = new NativeBuffer(checked((angles + Up(maxRows) + sights) * sizeof(float) + (long)maxRows * (sizeof(CachedRows) + sizeof(RecurrentRows))), clear: false);
         float* next = (float*)_lists.Start;
         _cosines = new float*[plan.Ropes.Length];
@@ -58,8 +58,8 @@ internal sealed unsafe class EnginePass : IDisposable
         _sights = new RowSight[plan.Rules.Length];
         for (int rule = 0; rule < _sights.Length; rule++)
         {
-            _sights[rule] = new RowSight((int*)next, maxRows);
-            next += Up(RowSight.Numbers(plan.Rules[rule], maxRows));
+            _sights[rule] = new RowSight((int*)next, plan.Rules[rule], maxRows);
+            next += Up(RowSight.Numbers(maxRows));
         }
 
         _cached = (CachedRows*)next;

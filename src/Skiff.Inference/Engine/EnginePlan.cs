@@ -95,6 +95,13 @@ internal sealed class EnginePlan
         if (!rule.Hides)
             return all;
         int near = (int)Math.Min(all, ((rule.Segments ? positions : (long)rule.Window) + rows - 1 + KeyValueTiles.Length - 2) / KeyValueTiles.Length + 1);
+        if (rule.SegmentsPerGroup > 0)
+        {
+            // At worst each position is a segment; each group that a pass closes lists those before again.
+            long groups = rule.Sinks + ((long)positions / rule.SegmentsPerGroup * rule.AnchorsPerSegment), entries = positions + (((rows / rule.SegmentsPerGroup) + 1) * groups);
+            return (int)Math.Min(int.MaxValue, near + (entries / KeyValueTiles.Length) + 2);
+        }
+
         int far = Math.Min(all, KeyValueTiles.TilesOf(rule.HasAnchors && rule.LastAnchors == 0 ? positions : rule.Sinks + rule.LastAnchors) + 1);
         // What is far is no longer near, but for the pages that both begin and what the last pass brought.
         return rule.HasAnchors ? Math.Min(near + far, all + 2 + KeyValueTiles.TilesOf(rows)) : near + far;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Skiff.Tensors;
 
 namespace Skiff.Inference;
@@ -5,25 +7,28 @@ namespace Skiff.Inference;
 /// <summary>What the rows of a pass see by one rule, as kernels read it.</summary>
 internal sealed unsafe class RowSight
 {
-    private readonly int* _nearStart, _farStart, _farEnd, _added;
+    private readonly int* _nearStart, _farStart, _farEnd;
     private readonly int[] _addedFrom, _addedAt;
     private readonly bool[] _isUsed;
+    // A sequence that closes a segment may add positions of earlier passes, one that closes a group all that stays.
+    private int[] _added;
     private int _addedCount;
 
     /// <summary>Room in memory that somebody else owns.</summary>
     /// <param name="memory">As many numbers as <see cref="Numbers"/>.</param>
+    /// <param name="rule">The rule.</param>
     /// <param name="rows">Rows at most.</param>
-    public RowSight(int* memory, int rows)
+    public RowSight(int* memory, VisibilityRule rule, int rows)
     {
         _nearStart = memory;
         _farStart = memory + rows;
         _farEnd = memory + 2 * rows;
-        _added = memory + 3 * rows;
+        _added = GC.AllocateArray<int>(rows * rule.AnchorsPerSegment, pinned: true);
         (_addedFrom, _addedAt, _isUsed) = (new int[rows + 1], new int[rows], new bool[rows]);
     }
 
-    /// <summary>Numbers that so many rows take. A sequence that closes a segment may add positions of earlier passes.</summary>
-    public static long Numbers(VisibilityRule rule, int rows) => (long)rows * (3 + rule.AnchorsPerSegment);
+    /// <summary>Numbers that so many rows take.</summary>
+    public static long Numbers(int rows) => 3L * rows;
 
     /// <summary>Forgets the last pass.</summary>
     public void Clear() => _addedCount = 0;
@@ -41,8 +46,10 @@ internal sealed unsafe class RowSight
     public void Add(int sequence, int row, VisibilityWalk walk)
     {
         (_nearStart[row], _farStart[row], _farEnd[row]) = (walk.NearStart, walk.FarStart, walk.FarEnd);
+        if (_addedCount + walk.Added.Count > _added.Length)
+            Grow(_addedCount + walk.Added.Count);
         for (int i = 0; i < walk.Added.Count; i++)
-            _added[_addedCount++] = walk.Added[i];
+            _added[_addedCount++] = i < walk.AddedAgain ? ~(walk.AgainFrom + i) : walk.Added[i];
         _addedFrom[sequence + 1] = _addedCount;
     }
 
@@ -59,8 +66,15 @@ internal sealed unsafe class RowSight
         FarStart = _farStart + firstRow,
         FarEnd = _farEnd + firstRow,
         FarPositions = farPositions,
-        Added = _added + _addedFrom[sequence],
+        Added = (int*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(_added)) + _addedFrom[sequence],
         AddedCount = _addedFrom[sequence + 1] - _addedFrom[sequence],
         AddedAt = _addedAt[sequence],
     };
+
+    private void Grow(int count)
+    {
+        int[] grown = GC.AllocateArray<int>(2 * count, pinned: true);
+        _added.CopyTo(grown, 0);
+        _added = grown;
+    }
 }

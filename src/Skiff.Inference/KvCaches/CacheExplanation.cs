@@ -30,11 +30,9 @@ public sealed record CacheExplanation(IReadOnlyList<ExplainedToken> Tokens, long
             bool closes = marker is not null && marker.Next(ids[i]);
             walk.Step(closes);
             tokens[i] = new ExplainedToken(i, ids[i], closes, CachePlace.Near, null);
-            foreach (int position in walk.Added)
-            {
-                far.Add(position);
+            far.AddRange(walk.Added);
+            foreach (int position in walk.Added.Skip(walk.AddedAgain))
                 tokens[position] = tokens[position] with { Place = closes ? CachePlace.Anchor : CachePlace.Sink };
-            }
 
             for (; near < walk.NextNear; near++)
             {
@@ -43,7 +41,11 @@ public sealed record CacheExplanation(IReadOnlyList<ExplainedToken> Tokens, long
             }
 
             for (; list < walk.NextFar; list++)
-                tokens[far[list]] = tokens[far[list]] with { DroppedAt = i };
+            {
+                int position = far[list];
+                if (!walk.Added.Take(walk.AddedAgain).Contains(position))
+                    tokens[position] = position < near ? tokens[position] with { DroppedAt = i } : tokens[position] with { Place = CachePlace.Near };
+            }
         }
 
         return new CacheExplanation(tokens, blocks.Sum(b => plan.ShapeOf(engine.Config.Layers[b]).PositionBytes));

@@ -30,6 +30,9 @@ public sealed record AnchorConfig
     /// <summary>So many last positions of a segment stay; of an added token, so many are put behind each end.</summary>
     public int AnchorsPerSegment { get; init; } = 1;
 
+    /// <summary>The anchor of each so many-th segment takes in those of its group, which it then stands for alone; 0 for never.</summary>
+    public int SegmentsPerGroup { get; init; }
+
     /// <summary>A segment that comes to so many tokens is closed by force; 0 for never.</summary>
     public int MaxSegment { get; init; }
 
@@ -48,6 +51,7 @@ public sealed record AnchorConfig
         Segments = true,
         AnchorsSeeAnchors = AnchorsSeeAnchors,
         AnchorsPerSegment = AnchorsPerSegment,
+        SegmentsPerGroup = SegmentsPerGroup,
         Sinks = Sinks,
         LastVisible = LastVisible,
         LastAnchors = LastAnchors,

@@ -24,6 +24,7 @@ internal static class AnchorKeys
             AddedId = r.Has("added_id") ? Id(r, "added_id", r.Number("added_id"), vocabulary) : null,
             AnchorsSeeAnchors = r.Bool("anchors_see_anchors", false),
             AnchorsPerSegment = r.Size("anchors_per_segment", 1),
+            SegmentsPerGroup = r.SizeOrNone("segments_per_group"),
             MaxSegment = r.SizeOrNone("max_segment"),
             Sinks = r.SizeOrNone("sinks"),
             LastVisible = r.SizeOrNone("last_visible"),
@@ -36,6 +37,10 @@ internal static class AnchorKeys
             throw r.Refuse("anchors_per_segment", $"{config.AnchorsPerSegment} is above {MostAnchors}");
         if (config.MaxSegment > 0 && config.MaxSegment < config.AnchorsPerSegment)
             throw r.Refuse("max_segment", $"{config.MaxSegment} is below anchors_per_segment {config.AnchorsPerSegment}");
+        if (config.SegmentsPerGroup == 1)
+            throw r.Refuse("segments_per_group", "a group has two segments or more");
+        if (config.SegmentsPerGroup > 0 && config.LastAnchors > 0)
+            throw r.Refuse("last_anchors", "and segments_per_group exclude each other");
         return config.Sinks == 0 || config.LastAnchors == 0 ? config : throw r.Refuse("last_anchors", "and sinks exclude each other");
     }
 
@@ -52,7 +57,7 @@ internal static class AnchorKeys
         if (config.AnchorsSeeAnchors)
             json["anchors_see_anchors"] = true;
         json["anchors_per_segment"] = config.AnchorsPerSegment;
-        foreach ((string key, int value) in new[] { ("max_segment", config.MaxSegment), ("sinks", config.Sinks), ("last_visible", config.LastVisible), ("last_anchors", config.LastAnchors) })
+        foreach ((string key, int value) in new[] { ("segments_per_group", config.SegmentsPerGroup), ("max_segment", config.MaxSegment), ("sinks", config.Sinks), ("last_visible", config.LastVisible), ("last_anchors", config.LastAnchors) })
         {
             if (value > 0)
                 json[key] = value;

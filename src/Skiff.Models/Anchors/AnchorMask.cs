@@ -31,8 +31,13 @@ public sealed class AnchorMask(AnchorConfig config)
             return true;
         // The last position of an open segment is no anchor; that of the row's own, if it closes it, is.
         bool isAnchor = _lasts[_segments[i]] == i && (_segments[i] < _lasts.Count - 1 || _closed);
-        return IsKept(j) && (!isAnchor || config.AnchorsSeeAnchors) && (config.LastAnchors == 0 || KeptBehind(i, j) < config.LastAnchors);
+        int group = config.SegmentsPerGroup;
+        if (group > 0 && !ClosesGroup(j) && _segments[j] / group != _segments[i] / group)
+            return false;
+        return IsKept(j) && (!isAnchor || config.AnchorsSeeAnchors || ClosesGroup(i)) && (config.LastAnchors == 0 || KeptBehind(i, j) < config.LastAnchors);
     }
+
+    private bool ClosesGroup(int position) => config.SegmentsPerGroup > 0 && (_segments[position] + 1) % config.SegmentsPerGroup == 0;
 
     private bool IsKept(int j) => _lasts[_segments[j]] - j < config.AnchorsPerSegment;
 

@@ -48,8 +48,8 @@ internal static unsafe class CacheWrite
 
         for (int i = 0; i < rows->AddedCount; i++)
         {
-            int position = rows->Added[i], at = rows->AddedAt + i;
-            CacheRows.Copy(shape, head, rows->Near[position / Length], position % Length, rows->Far[at / Length], at % Length);
+            int added = rows->Added[i], from = added < 0 ? ~added : added, at = rows->AddedAt + i;
+            CacheRows.Copy(shape, head, (added < 0 ? rows->Far : rows->Near)[from / Length], from % Length, rows->Far[at / Length], at % Length);
         }
     }
 

@@ -130,7 +130,7 @@ internal readonly unsafe struct CachedRows(KeyValueTiles near, int row, int coun
     /// <summary>The positions of the list's entries, for biases by distance; null where nobody asks.</summary>
     public int* FarPositions { get; init; }
 
-    /// <summary>Positions that these rows put at the end of the list, which are near still.</summary>
+    /// <summary>What these rows put at the end of the list: positions that are near still, or the complement (~) of an entry that is listed again.</summary>
     public int* Added { get; init; }
 
     /// <summary>How many.</summary>

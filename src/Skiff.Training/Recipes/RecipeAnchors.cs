@@ -23,6 +23,10 @@ public sealed record RecipeAnchors
     [Range(1, 64)]
     public int AnchorsPerSegment { get; init; } = 1;
 
+    /// <summary>The anchor of each so many-th segment takes in those of its group and stays in their place; 0 for never.</summary>
+    [Range(0, 1 << 20)]
+    public int SegmentsPerGroup { get; init; }
+
     /// <summary>A segment of so many tokens is closed by force; 0 for never.</summary>
     [Range(0, 1 << 20)]
     public int MaxSegment { get; init; }
@@ -57,6 +61,7 @@ public sealed record RecipeAnchors
             AddedId = Kind == AnchorKind.Added ? tokenizer.IdOf(AnchorTokens.Added) : null,
             AnchorsSeeAnchors = AnchorsSeeAnchors,
             AnchorsPerSegment = AnchorsPerSegment,
+            SegmentsPerGroup = SegmentsPerGroup,
             MaxSegment = MaxSegment,
             Sinks = Sinks,
             LastVisible = LastVisible,

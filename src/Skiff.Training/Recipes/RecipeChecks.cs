@@ -73,6 +73,8 @@ internal static class RecipeChecks
             return;
         if (anchors.MaxSegment > 0 && anchors.MaxSegment < anchors.AnchorsPerSegment)
             throw refuse("anchors.max_segment", $"{anchors.MaxSegment} is below anchors_per_segment {anchors.AnchorsPerSegment}");
+        if (anchors.SegmentsPerGroup == 1)
+            throw refuse("anchors.segments_per_group", "a group has two segments or more");
         if (anchors.Kind == AnchorKind.Added && recipe.Lora is not null)
             throw refuse("lora", "leaves the table of embeddings as it is, and an added anchor's row must be learnt: leave it out, or set anchors.kind to endpoint");
         if (anchors.Kind == AnchorKind.Added && recipe.InitFrom is null)

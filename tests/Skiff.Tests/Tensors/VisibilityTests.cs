@@ -26,6 +26,12 @@ public sealed unsafe class VisibilityTests
         Assert.Equal(lastRow, rows[7]);
     }
 
+    // Anchors 1 and 3 close segments of a group, 3 the group: what follows sees 3 alone, then the next group's 5 besides.
+    [Fact]
+    public void AnAnchorOfAGroupStaysInItsPlace() => Assert.Equal(
+        ["10000000", "11000000", "01100000", "01110000", "00011000", "00001100", "00010110", "00010111"],
+        Rows(new VisibilityRule { Segments = true, SegmentsPerGroup = 2 }, [false, true, false, true, false, true, false, false]));
+
     [Fact]
     public void IntervalsHoldExactlyWhatTheDefinitionSeesOnRandomRules()
     {
@@ -77,6 +83,7 @@ public sealed unsafe class VisibilityTests
         Visibility visibility = new(8);
         Assert.Throws<ArgumentException>(() => visibility.Set(new VisibilityRule { Segments = true, Window = 3 }, 8, anchors: s_anchors));
         Assert.Throws<ArgumentException>(() => visibility.Set(new VisibilityRule { LastVisible = 3 }, 8));
+        Assert.Throws<ArgumentException>(() => visibility.Set(new VisibilityRule { Segments = true, SegmentsPerGroup = 1 }, 8, anchors: s_anchors));
         Assert.Throws<ArgumentException>(() => visibility.Set(new VisibilityRule { Window = -1 }, 8));
         Assert.Throws<ArgumentException>(() => visibility.Set(new VisibilityRule { Segments = true }, 8));
         Assert.Throws<ArgumentException>(() => visibility.Set(VisibilityRule.Causal, 8, anchors: s_anchors));
@@ -109,6 +116,7 @@ internal sealed class RandomRule
             Sinks = random.Next(2) == 0 ? 0 : random.Next(6),
             AnchorsSeeAnchors = segments && random.Next(2) == 0,
             LastVisible = segments && random.Next(2) == 0 ? random.Next(40) : 0,
+            SegmentsPerGroup = segments && random.Next(2) == 0 ? random.Next(2, 5) : 0,
         };
         Documents = random.Next(2) == 0 ? [] : new int[time];
         Anchors = segments ? new bool[time] : [];
@@ -146,8 +154,12 @@ internal sealed class RandomRule
         int document = Documents.Length > 0 ? Array.IndexOf(Documents, Documents[j]) : 0;
         if (j - document < Rule.Sinks)
             return true;
+        bool near = Rule.Segments && (_segment[i] == _segment[j] || i - j < Rule.LastVisible);
+        // Segments of the document before, by which its groups are counted.
+        int before = _segment[i] - _segment[document], of = _segment[j] - _segment[document], group = Rule.SegmentsPerGroup;
+        bool takesIn = group > 0 && Anchors[i] && (before + 1) % group == 0;
         return Rule.Segments
-            ? _segment[i] == _segment[j] || i - j < Rule.LastVisible || (Anchors[j] && (!Anchors[i] || Rule.AnchorsSeeAnchors))
+            ? near || (Anchors[j] && (!Anchors[i] || Rule.AnchorsSeeAnchors || takesIn) && (group == 0 || (of + 1) % group == 0 || of / group == before / group))
             : Rule.Window == 0 || i - j < Rule.Window;
     }
 }

@@ -19,11 +19,10 @@ internal sealed record AnchorArm(string Name, string What, string? Recipe)
         new("see", "end points, anchors see anchors", "{kind: endpoint, anchors_see_anchors: true}"),
         new("near", "the same, 4 sinks, last 32", "{kind: endpoint, anchors_see_anchors: true, sinks: 4, last_visible: 32}"),
         new("two", "the same, 2 a segment, at most 32", "{kind: endpoint, anchors_see_anchors: true, sinks: 4, last_visible: 32, anchors_per_segment: 2, max_segment: 32}"),
+        new("groups", "end points in groups of 4", "{kind: endpoint, segments_per_group: 4}"),
         new("dual", "end points, half the sequences full", "{kind: endpoint, full_share: 0.5}"),
     ];
 
-    /// <summary>Of the larger model, these.</summary>
-    public static IReadOnlyList<AnchorArm> Medium { get; } = [.. All.Where(arm => arm.Name is Full or "ep" or "ac-line" or "near")];
 }
 
 /// <summary>A model of the experiment.</summary>
@@ -41,7 +40,7 @@ internal sealed record AnchorModelSize(string Name, string Shape, int BaseSteps,
 
     /// <summary>About 5 million.</summary>
     public static AnchorModelSize Medium { get; } = new(
-        "medium", "hidden_size: 256, intermediate_size: 704, num_hidden_layers: 6, num_attention_heads: 8", 1172, 400, 1, AnchorArm.Medium);
+        "medium", "hidden_size: 256, intermediate_size: 704, num_hidden_layers: 6, num_attention_heads: 8", 1172, 400, 1, AnchorArm.All);
 
     /// <summary>One that shows nothing but that all of it runs.</summary>
     public static AnchorModelSize Smoke { get; } = new(

@@ -226,6 +226,7 @@ public sealed unsafe class AnchorCacheTests
         MaxSegment = random.Next(3) == 0 ? random.Next(5, 40) : 0,
         LastVisible = random.Next(3) == 0 ? random.Next(1, 40) : 0,
         Sinks = random.Next(3) is var kind && kind == 0 ? random.Next(1, 9) : 0,
+        SegmentsPerGroup = kind != 1 && random.Next(3) == 0 ? random.Next(2, 6) : 0,
         LastAnchors = kind == 1 ? random.Next(1, 12) : 0,
     };
 

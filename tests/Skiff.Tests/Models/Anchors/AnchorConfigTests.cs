@@ -21,6 +21,7 @@ public sealed class AnchorConfigTests
         AddedId = 319,
         AnchorsSeeAnchors = true,
         AnchorsPerSegment = 2,
+        SegmentsPerGroup = 4,
         MaxSegment = 32,
         Sinks = 4,
         LastVisible = 16,
@@ -51,6 +52,8 @@ public sealed class AnchorConfigTests
     [InlineData("""{"end_ids": [1], "anchors_per_segment": 5, "max_segment": 4}""", "anchors.max_segment: 4 is below anchors_per_segment 5")]
     [InlineData("""{"end_ids": [1], "sinks": 4, "last_anchors": 4}""", "exclude each other")]
     [InlineData("""{"end_ids": [1], "anchors_per_segment": 65}""", "anchors.anchors_per_segment")]
+    [InlineData("""{"end_ids": [1], "segments_per_group": 1}""", "anchors.segments_per_group: a group has two segments or more")]
+    [InlineData("""{"end_ids": [1], "segments_per_group": 2, "last_anchors": 4}""", "exclude each other")]
     [InlineData("""{"end_ids": [1], "windows": 4}""", "anchors.windows")]
     [InlineData("""[1]""", "anchors: must be an object")]
     public void WhatMakesNoRuleIsRefused(string json, string problem) => Assert.Contains(problem, Assert.Throws<InvalidInputException>(() => Read(json)).Message);

@@ -120,6 +120,7 @@ public sealed class SegmentEndsTests
                 MaxSegment = random.Next(3) == 0 ? random.Next(4, 12) : 0,
                 LastVisible = random.Next(2) * random.Next(10),
                 Sinks = kind == 0 ? random.Next(5) : 0,
+                SegmentsPerGroup = kind != 1 && random.Next(2) == 0 ? random.Next(2, 5) : 0,
                 LastAnchors = kind == 1 ? random.Next(1, 6) : 0,
             };
             int time = random.Next(1, 50);

@@ -214,7 +214,8 @@ public sealed unsafe class CachedAttentionTests : IDisposable
                 AnchorsSeeAnchors = random.Next(2) == 0,
                 AnchorsPerSegment = random.Next(1, 4),
                 LastVisible = random.Next(2) * random.Next(40),
-                LastAnchors = random.Next(3) == 0 ? random.Next(1, 9) : 0,
+                LastAnchors = random.Next(3) is var kind && kind == 0 ? random.Next(1, 9) : 0,
+                SegmentsPerGroup = kind == 1 ? random.Next(2, 5) : 0,
             },
         };
 
@@ -246,8 +247,8 @@ public sealed unsafe class CachedAttentionTests : IDisposable
                 int layout = @case._seed % 2 == 0 ? entries : int.MaxValue;
                 (_near, _nearTiles) = Pages(tiles, ring, shape, int.MaxValue);
                 (_far, _farTiles) = Pages(Math.Max(1, farTiles), Math.Max(1, farTiles), shape, layout);
-                _lists = Tensor.Allocate(TensorType.I32, 5L * time + 1);
-                _positions = (int*)_lists.Data + 4 * time;
+                _lists = Tensor.Allocate(TensorType.I32, 3L * time + 2L * entries + 1);
+                _positions = (int*)_lists.Data + 3 * time + entries;
             }
 
             /// <summary>The next rows, in a pass of their own.</summary>
@@ -259,8 +260,11 @@ public sealed unsafe class CachedAttentionTests : IDisposable
                 {
                     _walk.Step(_case._closes[position + i]);
                     (near[i], start[i], end[i]) = (_walk.NearStart, _walk.FarStart, _walk.FarEnd);
-                    foreach (int far in _walk.Added)
-                        _positions[at + adds] = added[adds++] = far;
+                    for (int a = 0; a < _walk.Added.Count; a++, adds++)
+                    {
+                        _positions[at + adds] = _walk.Added[a];
+                        added[adds] = a < _walk.AddedAgain ? ~(_walk.AgainFrom + a) : _walk.Added[a];
+                    }
                 }
 
                 return new CachedRows(_nearTiles, row, count, position)
