@@ -55,18 +55,18 @@ public static class ShapeSpeed
     }
 
     /// <summary>Generation speed of one model over another's, the median of rounds that alternate.</summary>
-    internal static double Ratio(Model before, Model after)
+    internal static double Ratio(Model before, Model after, int rounds = Rounds)
     {
         using InferenceEngine slow = new(before, new InferenceEngineOptions { MaxRows = 1 }), fast = new(after, new InferenceEngineOptions { MaxRows = 1 });
-        double[] ratios = new double[Rounds];
-        for (int round = -1; round < Rounds; round++)
+        double[] ratios = new double[rounds];
+        for (int round = -1; round < rounds; round++)
         {
             double ratio = Time(slow) / Time(fast);
             if (round >= 0)
                 ratios[round] = ratio;
         }
 
-        return ratios.Order().ElementAt(Rounds / 2);
+        return ratios.Order().ElementAt(rounds / 2);
     }
 
     private static double Time(InferenceEngine engine)

@@ -34,7 +34,7 @@ internal static class CompressionExperiment
             }
         }
 
-        steps.Add(new("speed", 30, "speed", Speed));
+        steps.Add(new("speed", 30, "speed 301", Speed));
         steps.Add(new("quantization", 60, $"quantization {items}", context => Quantization(context, items, smoke ? ["q4_0"] : QuantizationFigures.Types)));
         return steps;
     }
@@ -97,12 +97,13 @@ internal static class CompressionExperiment
         return Enumerable.Range(0, firsts.Length).MaxBy(i => logits[firsts[i]]) == item.Gold;
     }
 
+    // Rounds of milliseconds: on a busy machine a few of them tell nothing.
     private static JsonObject Speed(ExperimentContext context)
     {
         Model teacher = Model.Open(CompressionTraining.ModelPath(context, "teacher", 1));
         JsonObject figures = [];
         foreach (string name in new[] { "width-kl", "depth-kl", "quarter-kl" })
-            figures[name] = ShapeSpeed.Ratio(teacher, Model.Open(CompressionTraining.ModelPath(context, name, 1)));
+            figures[name] = ShapeSpeed.Ratio(teacher, Model.Open(CompressionTraining.ModelPath(context, name, 1)), rounds: 301);
         return figures;
     }
 }
