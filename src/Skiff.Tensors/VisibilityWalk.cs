@@ -85,8 +85,8 @@ public sealed class VisibilityWalk
         }
 
         FarStart = Math.Max(_farOfDocument, _rule.LastAnchors > 0 ? _before - _rule.LastAnchors : 0);
-        // Sinks come first in a document's list, so that what a strict anchor sees is a stretch of it too.
         bool closesGroup = closes && ++_segmentsOfGroup == _rule.SegmentsPerGroup;
+        // Sinks come first in a document's list, so that what a strict anchor sees is a stretch of it too.
         FarEnd = closes && _rule.Segments && !_rule.AnchorsSeeAnchors && !closesGroup ? Math.Min(_before, _farOfDocument + _sinks) : _before;
         FarStart = Math.Min(FarStart, FarEnd);
         if (closesGroup)
