@@ -40,6 +40,8 @@ internal sealed class CacheFlags
             anchors = AnchorTokens.Sentences(model.Tokenizer);
         if (parse.GetValue(LastAnchors) is { } last)
             anchors = anchors is null ? throw new InvalidInputException(model.Path, "--last-anchors", "the model has no anchors: give --cache anchor, or leave it out") : anchors with { LastAnchors = last };
+        if (anchors is { LastAnchors: > 0 } and ({ Sinks: > 0 } or { SegmentsPerGroup: > 0 }))
+            throw new InvalidInputException(model.Path, "--last-anchors", "the model's own rule keeps first tokens or anchors of groups, which a last few exclude: leave it out");
         return new()
         {
             Cache = kind,

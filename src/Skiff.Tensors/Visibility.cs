@@ -65,20 +65,13 @@ public sealed unsafe class Visibility
             walk.Step(rule.HasAnchors && anchors[i], begins: documents.Length > 0 && i > 0 && documents[i] != documents[i - 1]);
             (_nearStart[i], _farStart[i], _farEnd[i]) = (walk.NearStart, walk.FarStart, walk.FarEnd);
             if (walk.FarCount > _far.Length)
-                _far = Grown(_far, walk.FarCount);
+                _far = PinnedArray.Grown(_far, walk.FarCount);
             // By index: an enumerator of an interface would be allocated.
             for (int a = 0; a < walk.Added.Count; a++)
                 _far[count++] = walk.Added[a];
         }
 
         FarCount = count;
-    }
-
-    private static int[] Grown(int[] far, int count)
-    {
-        int[] grown = GC.AllocateArray<int>(2 * count, pinned: true);
-        far.CopyTo(grown, 0);
-        return grown;
     }
 
     /// <summary>Whether position <paramref name="i"/> sees position <paramref name="j"/>.</summary>

@@ -193,11 +193,7 @@ public sealed unsafe class InferenceSequence : IDisposable
         if (!Engine.Plan.HasBiases || walk.Added.Count == 0)
             return;
         if (walk.FarCount > _farPositions[rule].Length)
-        {
-            int[] grown = GC.AllocateArray<int>(2 * walk.FarCount, pinned: true);
-            _farPositions[rule].CopyTo(grown, 0);
-            _farPositions[rule] = grown;
-        }
+            _farPositions[rule] = PinnedArray.Grown(_farPositions[rule], walk.FarCount);
 
         for (int i = 0; i < walk.Added.Count; i++)
             _farPositions[rule][walk.FarCount - walk.Added.Count + i] = walk.Added[i];

@@ -47,7 +47,7 @@ internal sealed unsafe class RowSight
     {
         (_nearStart[row], _farStart[row], _farEnd[row]) = (walk.NearStart, walk.FarStart, walk.FarEnd);
         if (_addedCount + walk.Added.Count > _added.Length)
-            Grow(_addedCount + walk.Added.Count);
+            _added = PinnedArray.Grown(_added, _addedCount + walk.Added.Count);
         for (int i = 0; i < walk.Added.Count; i++)
             _added[_addedCount++] = i < walk.AddedAgain ? ~(walk.AgainFrom + i) : walk.Added[i];
         _addedFrom[sequence + 1] = _addedCount;
@@ -70,11 +70,4 @@ internal sealed unsafe class RowSight
         AddedCount = _addedFrom[sequence + 1] - _addedFrom[sequence],
         AddedAt = _addedAt[sequence],
     };
-
-    private void Grow(int count)
-    {
-        int[] grown = GC.AllocateArray<int>(2 * count, pinned: true);
-        _added.CopyTo(grown, 0);
-        _added = grown;
-    }
 }
