@@ -33,6 +33,8 @@ public sealed class AnchorTests : IDisposable
         Assert.Contains(lines, line => line.Contains("dropped behind", StringComparison.Ordinal));
         Assert.Matches(@"kept \d+ of \d+ entries, \d+\.\d% fewer: \d+ bytes where all take \d+", text);
         Assert.DoesNotContain("dropped", CommandLine.Output("generate", File("out"), "--prompt", "Tom had a dog. It ran.", "--max-tokens", "1", "--cache", "full", "--explain-cache"));
+        // Its rule has sinks.
+        Assert.Contains("--last-anchors: the model's own rule keeps first tokens", CommandLine.Run("generate", File("out"), "--prompt", "a", "--last-anchors", "3").Error);
     }
 
     [Fact]
