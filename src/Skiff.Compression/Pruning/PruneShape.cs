@@ -1,3 +1,4 @@
+using Skiff.Inference;
 using Skiff.Models;
 using Skiff.Tensors;
 
@@ -27,6 +28,9 @@ public sealed record PruneShape
     /// <summary>Sign with which heads that go are folded into those that stay: 1 as the paper prints it, -1 for the opposite, 0 for not at all.</summary>
     public int HeadResidual { get; init; }
 
+    /// <summary>Draws what stays by this seed, whatever its score: shows what importance is worth.</summary>
+    public int? RandomSeed { get; init; }
+
     /// <summary>What stays of a model at this size, the most important parts by their scores.</summary>
     /// <param name="config">The model.</param>
     /// <param name="importance">Its scores; without them the first parts stay, to see what a size comes to.</param>
@@ -46,24 +50,29 @@ public sealed record PruneShape
         Range(Experts, config.NumLocalExperts, "experts", Math.Max(1, config.NumExpertsPerTok));
         if (Heads is { } wanted && attending.FirstOrDefault(layer => layer.KeyValueHeads != layer.Heads && wanted % layer.KeyValueHeads != 0) is { } grouped)
             throw new InvalidInputException(source, "heads", $"{wanted} do not fill {grouped.KeyValueHeads} groups of key-value heads evenly: give a multiple of {grouped.KeyValueHeads}");
+        SplitMix64? random = RandomSeed is { } seed ? new SplitMix64((ulong)seed) : null;
         bool cutsHeads = Heads is { } left && attending.Any(layer => left < layer.Heads);
+        Dictionary<int, double[]> heads = cutsHeads ? attending.ToDictionary(layer => layer.Weights, HeadScores) : [];
         return new PrunePlan
         {
-            Layers = Layers ?? (LayerCount is { } count && count < config.NumHiddenLayers ? WithoutLeast(config, importance, count) : null),
-            Hidden = Hidden is { } hidden && hidden < config.HiddenSize ? Best(importance?.Hidden(batch, sequence), hidden) : null,
-            Heads = cutsHeads ? attending.ToDictionary(layer => layer.Weights, layer => BestHeads(HeadScores(layer), layer, Heads!.Value)) : null,
+            Layers = Layers ?? (LayerCount is { } count && count < config.NumHiddenLayers ? WithoutLeast(config, random is null ? importance : null, count, random) : null),
+            Hidden = Hidden is { } hidden && hidden < config.HiddenSize ? Best(Scores(importance?.Hidden(batch, sequence), config.HiddenSize), hidden) : null,
+            Heads = cutsHeads ? attending.ToDictionary(layer => layer.Weights, layer => BestHeads(heads[layer.Weights], layer, Heads!.Value)) : null,
             HeadResiduals = cutsHeads && HeadResidual != 0
-                ? attending.ToDictionary(layer => layer.Weights, layer => new HeadResidual(Partners(HeadScores(layer), layer, Heads!.Value), HeadResidual))
+                ? attending.ToDictionary(layer => layer.Weights, layer => new HeadResidual(Partners(heads[layer.Weights], layer, Heads!.Value), HeadResidual))
                 : null,
             Neurons = Intermediate is { } neurons && blocks.Any(layer => neurons < layer.IntermediateSize)
-                ? FeedForwards(config).ToDictionary(place => place, place => Best(importance?.Neurons(place.Layer, place.Expert, batch, sequence), neurons))
+                ? FeedForwards(config).ToDictionary(
+                    place => place, place => Best(Scores(importance?.Neurons(place.Layer, place.Expert, batch, sequence), blocks.First(layer => layer.Weights == place.Layer).IntermediateSize), neurons))
                 : null,
             Experts = Experts is { } experts && experts < config.NumLocalExperts
-                ? blocks.ToDictionary(layer => layer.Weights, layer => Best(importance?.ExpertsOf(layer.Weights), experts))
+                ? blocks.ToDictionary(layer => layer.Weights, layer => Best(Scores(importance?.ExpertsOf(layer.Weights), config.NumLocalExperts), experts))
                 : null,
         };
 
-        double[] HeadScores(LayerConfig layer) => importance?.Heads(layer.Weights, batch, sequence) ?? new double[layer.Heads];
+        double[] HeadScores(LayerConfig layer) => Scores(importance?.Heads(layer.Weights, batch, sequence), layer.Heads) ?? new double[layer.Heads];
+
+        double[]? Scores(double[]? measured, int parts) => random is null ? measured : [.. Enumerable.Range(0, parts).Select(_ => random.NextDouble())];
 
         void Range(int? size, int most, string field, int least = 1)
         {
@@ -81,12 +90,12 @@ public sealed record PruneShape
     /// All blocks but the run of them that turns the residual stream least; the first and the last stay. One run, as scattered removal harms tasks
     /// more than its loss tells (Minitron, arXiv 2408.11796, section 4.3).
     /// </summary>
-    private static int[] WithoutLeast(ModelConfig config, Importance? importance, int count)
+    private static int[] WithoutLeast(ModelConfig config, Importance? importance, int count, SplitMix64? random)
     {
         int gone = config.NumHiddenLayers - count, last = config.NumHiddenLayers - gone - 1;
         // Where more goes than lies between, the end goes too.
         int[] firsts = last > 1 ? [.. Enumerable.Range(1, last - 1)] : [Math.Min(1, last + 1)];
-        int first = firsts.MinBy(start => importance?.Influence(start, gone) ?? 0);
+        int first = firsts.MinBy(start => importance?.Influence(start, gone) ?? random?.NextDouble() ?? 0);
         return [.. Enumerable.Range(0, config.NumHiddenLayers).Where(l => l < first || l >= first + gone)];
     }
 

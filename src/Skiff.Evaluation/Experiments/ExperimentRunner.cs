@@ -32,14 +32,14 @@ public static class ExperimentRunner
         using FileStream held = Hold(folder);
         Dictionary<string, JsonObject> figures = [];
         double all = steps.Sum(step => step.Cost), done = 0, spent = 0, spentCost = 0;
-        string chain = experiment.Name;
+        Dictionary<string, string> keys = [];
         for (int i = 0; i < steps.Count; i++)
         {
             stop.ThrowIfCancellationRequested();
             ExperimentStep step = steps[i];
-            chain = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{chain}\n{step.Name}\n{step.Key}")));
+            string key = keys[step.Name] = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', [experiment.Name, step.Name, step.Key, .. step.After.Select(name => keys[name])]))));
             string path = Path.Combine(folder, "steps", step.Name + ".json");
-            if (Read(path, chain) is { } there)
+            if (Read(path, key) is { } there)
                 figures[step.Name] = there;
             else
             {
@@ -48,11 +48,11 @@ public static class ExperimentRunner
                 Tell("");
                 Stopwatch watch = Stopwatch.StartNew();
                 Directory.CreateDirectory(Path.Combine(folder, "steps"));
-                JsonObject made = step.Run(new ExperimentContext(folder, data, Tell, stop));
-                JsonObject file = new() { ["key"] = chain, ["seconds"] = Math.Round(watch.Elapsed.TotalSeconds, 1), ["figures"] = made };
+                JsonObject made = step.Run(new ExperimentContext(folder, data, key, step.After.ToDictionary(name => name, name => figures[name]), Tell, stop));
+                JsonObject file = new() { ["key"] = key, ["seconds"] = Math.Round(watch.Elapsed.TotalSeconds, 1), ["figures"] = made };
                 AtomicFile.Write(path, stream => stream.Write(JsonSerializer.SerializeToUtf8Bytes(file)));
                 // As the next run would find them.
-                figures[step.Name] = Read(path, chain)!;
+                figures[step.Name] = Read(path, key)!;
                 (spent, spentCost) = (spent + watch.Elapsed.TotalSeconds, spentCost + step.Cost);
             }
 

@@ -10,6 +10,7 @@ public sealed class ExperimentRunnerTests : IDisposable
     private readonly TemporaryFolder _folder = new();
     private readonly Dictionary<string, int> _runs = [];
     private readonly List<ExperimentProgress> _told = [];
+    private readonly List<string[]> _given = [];
 
     public void Dispose() => _folder.Dispose();
 
@@ -17,27 +18,34 @@ public sealed class ExperimentRunnerTests : IDisposable
     public void WhatIsThereIsNotDoneAgain()
     {
         string page = Run();
-        Assert.Equal("a 1, b 2, c 3", page);
+        Assert.Equal("a 1, b 2, c 3, d 4", page);
         Assert.Equal(page, File.ReadAllText(_folder.File(ExperimentRunner.PageFile)));
         Run();
-        Assert.Equal([1, 1, 1], _runs.Values);
-        Assert.Equal([(1, 3, "a"), (2, 3, "b"), (3, 3, "c")], _told.Select(told => (told.Step, told.Steps, told.Name)));
+        Assert.Equal([1, 1, 1, 1], _runs.Values);
+        Assert.Equal([(1, 4, "a"), (2, 4, "b"), (3, 4, "c"), (4, 4, "d")], _told.Select(told => (told.Step, told.Steps, told.Name)));
         Assert.True(double.IsNaN(_told[0].SecondsLeft) && _told[2].SecondsLeft >= 0);
         // A file that is damaged or gone is made anew, and nothing else.
         File.WriteAllText(_folder.File("steps/b.json"), "{\"key\":");
         Run();
         File.Delete(_folder.File("steps/c.json"));
         Run();
-        Assert.Equal([1, 2, 2], _runs.Values);
+        Assert.Equal([1, 2, 2, 1], _runs.Values);
         Assert.Empty(Directory.GetFiles(_folder.Path, "*lock*"));
     }
 
     [Fact]
-    public void AChangedKeyChangesWhatComesBehindIt()
+    public void AChangedKeyChangesWhatBuildsOnIt()
     {
         Run();
         Run(key: "other");
-        Assert.Equal([1, 2, 2], _runs.Values);
+        Assert.Equal([1, 2, 2, 1], _runs.Values);
+    }
+
+    [Fact]
+    public void AStepIsGivenTheFiguresThatItBuildsOn()
+    {
+        Run();
+        Assert.Equal([[], ["a"], ["b"], ["a"]], _given);
     }
 
     [Fact]
@@ -48,7 +56,7 @@ public sealed class ExperimentRunnerTests : IDisposable
         using CancellationTokenSource stop = new();
         Assert.Throws<OperationCanceledException>(() => Run(stop: stop, stopsIn: "c"));
         Run();
-        Assert.Equal([1, 2, 2], _runs.Values);
+        Assert.Equal([1, 2, 2, 1], _runs.Values);
     }
 
     [Fact]
@@ -80,12 +88,13 @@ public sealed class ExperimentRunnerTests : IDisposable
     [Fact]
     public void TheCompressionExperimentRuns()
     {
-        (int code, string output, string error) = EndToEnd.CommandLine.Run("experiment", "compression", _folder.File("out"), "--data", _folder.Path, "--smoke");
+        string data = Path.GetDirectoryName(Path.GetDirectoryName(Data.File("text", "childrens-books.jsonl.gz")))!;
+        (int code, string output, string error) = EndToEnd.CommandLine.Run("experiment", "compression", _folder.File("out"), "--data", data, "--smoke");
         Assert.True(code == 0, error);
-        foreach (string student in new[] { "the teacher", "width 50%, pruned, KL", "depth 50%, from scratch", "width 25%, by way of 50%, KL" })
+        foreach (string student in new[] { "the teacher", "half (width), pruned, KL", "half (depth), from scratch", "a quarter by way of the half, as many tokens for each" })
             Assert.Contains($"| {student} |", output);
-        Assert.Equal(96, Model.OpenConfig(_folder.File("out/work/width-kl-1/model")).HiddenSize);
-        Assert.Equal(4, Model.OpenConfig(_folder.File("out/work/depth-ce-1/model")).NumHiddenLayers);
+        Assert.Equal(96, Model.OpenConfig(_folder.File("out/work/world/half-kl-1/model")).HiddenSize);
+        Assert.Equal(4, Model.OpenConfig(_folder.File("out/work/text/depth-kl-1/model")).NumHiddenLayers);
     }
 
     [Theory]
@@ -100,8 +109,9 @@ public sealed class ExperimentRunnerTests : IDisposable
 
     private string Run(string key = "key", bool fails = false, CancellationTokenSource? stop = null, string? stopsIn = null)
     {
-        ExperimentStep Step(string name, int value, string own) => new(name, value, own, context =>
+        ExperimentStep Step(string name, int value, string own, params string[] after) => new(name, value, own, after, context =>
         {
+            _given.Add([.. context.Figures.Keys]);
             _runs[name] = _runs.GetValueOrDefault(name) + 1;
             if (fails && name == "b")
                 throw new InvalidInputException("the disk", "of b", "is full");
@@ -110,7 +120,7 @@ public sealed class ExperimentRunnerTests : IDisposable
             context.Stop.ThrowIfCancellationRequested();
             return new JsonObject { ["value"] = value };
         });
-        Experiment experiment = new("test", "", _ => [Step("a", 1, ""), Step("b", 2, key), Step("c", 3, "")],
+        Experiment experiment = new("test", "", _ => [Step("a", 1, ""), Step("b", 2, key, "a"), Step("c", 3, "", "b"), Step("d", 4, "", "a")],
             figures => string.Join(", ", figures.Select(step => $"{step.Key} {(double)step.Value["value"]!}")));
         return ExperimentRunner.Run(experiment, _folder.Path, "", smoke: false, _told.Add, stop?.Token ?? CancellationToken.None);
     }

@@ -15,7 +15,7 @@ public sealed class TinyWorldTests
         for (int i = 0; i < 4000; i++)
         {
             WorldSkill skill = (WorldSkill)(i % 4);
-            EpisodeItem item = world.Item(skill, random);
+            ChoiceItem item = world.Item(skill, random);
             string answer = item.Choices[item.Gold].Trim();
             Assert.Equal(item.Choices.Count, item.Choices.Distinct().Count());
             if (skill == WorldSkill.Facts)

@@ -31,26 +31,27 @@ internal static class AnchorExperiment
     private static List<ExperimentStep> Steps(bool smoke)
     {
         AnchorMeasure measure = smoke ? AnchorMeasure.Smoke : new AnchorMeasure();
-        List<ExperimentStep> steps = [new("prepare", 3, $"corpus 3 {smoke}", context => AnchorTraining.Prepare(context, smoke))];
+        List<ExperimentStep> steps = [new("prepare", 3, $"corpus 3 {smoke}", [], context => AnchorTraining.Prepare(context, smoke))];
         foreach (AnchorModelSize size in Sizes(smoke))
         {
             double weight = size.Name == "medium" ? 3.5 : 1;
             for (int s = 1; s <= size.Seeds; s++)
             {
                 int seed = s;
-                steps.Add(new($"{size.Name}-{seed}-base", weight * size.BaseSteps * 0.15, $"{size}", context => AnchorTraining.Base(context, size, seed)));
+                string model = $"{size.Name}-{seed}", full = $"{model}-{AnchorArm.Full}";
+                steps.Add(new($"{model}-base", weight * size.BaseSteps * 0.15, $"{size}", ["prepare"], context => AnchorTraining.Base(context, size, seed)));
                 foreach (AnchorArm arm in size.Arms)
                 {
-                    steps.Add(new($"{size.Name}-{seed}-{arm.Name}", weight * size.ArmSteps * 0.15, $"{arm} {size.ArmSteps}", context => AnchorTraining.Arm(context, size, seed, arm)));
-                    steps.Add(new($"{size.Name}-{seed}-{arm.Name}-figures", weight * 40, $"{measure}", context => measure.Arm(context, size, seed, arm, smoke)));
+                    steps.Add(new($"{model}-{arm.Name}", weight * size.ArmSteps * 0.15, $"{arm} {size.ArmSteps}", [$"{model}-base"], context => AnchorTraining.Arm(context, size, seed, arm)));
+                    steps.Add(new($"{model}-{arm.Name}-figures", weight * 40, $"{measure}", [$"{model}-{arm.Name}"], context => measure.Arm(context, size, seed, arm, smoke)));
                 }
 
-                steps.Add(new($"{size.Name}-{seed}-policies", weight * 60, $"{measure}", context => measure.Policies(context, size, seed, smoke)));
+                steps.Add(new($"{model}-policies", weight * 60, $"{measure}", [full], context => measure.Policies(context, size, seed, smoke)));
                 if (size.Name != "medium")
-                    steps.Add(new($"{size.Name}-{seed}-stream", 30, $"{measure}", context => measure.Stream(context, size, seed, smoke)));
+                    steps.Add(new($"{model}-stream", 30, $"{measure}", [full, $"{model}-near"], context => measure.Stream(context, size, seed, smoke)));
             }
 
-            steps.Add(new($"{size.Name}-times", 30, $"{measure}", context => measure.Times(context, size, smoke)));
+            steps.Add(new($"{size.Name}-times", 30, $"{measure}", [$"{size.Name}-1-ep", $"{size.Name}-1-ac-line"], context => measure.Times(context, size, smoke)));
         }
 
         return steps;

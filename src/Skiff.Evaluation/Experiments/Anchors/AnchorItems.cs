@@ -20,7 +20,7 @@ internal sealed class AnchorItems
     public AnchorItems(InferenceEngine engine, Tokenizer tokenizer, Passages passages) => (_engine, _tokenizer, _episodes) = (engine, tokenizer, new Episodes(passages));
 
     /// <summary>The items of a prompt, the same for every model with this tokenizer.</summary>
-    public EpisodeItem[] Prompt(int prompt) =>
+    public ChoiceItem[] Prompt(int prompt) =>
         _episodes.Items(new SplitMix64((ulong)(1000 + prompt)), Questions / 2, PassageLength, sentence => _tokenizer.Encode(" " + sentence, addSpecial: false).Length);
 
     /// <summary>How many questions are answered right behind so many demonstrations: a digit an item.</summary>
@@ -30,7 +30,7 @@ internal sealed class AnchorItems
         for (int p = 0; p < prompts; p++)
         {
             stop.ThrowIfCancellationRequested();
-            EpisodeItem[] items = Prompt(p);
+            ChoiceItem[] items = Prompt(p);
             int[] prefix = Prefix(items[0], shots);
             using InferenceSequence sequence = Read(prefix);
             Ask(sequence, items, answers.AsSpan(p * Questions, Questions));
@@ -52,7 +52,7 @@ internal sealed class AnchorItems
         for (int p = 0; p < prompts; p++)
         {
             stop.ThrowIfCancellationRequested();
-            EpisodeItem[] items = Prompt(p);
+            ChoiceItem[] items = Prompt(p);
             int[] prefix = Prefix(items[0], Episodes.Shots);
             SegmentEnds ends = new(separators);
             using CompressiblePrefix whole = new(_engine, prefix, [.. prefix.Select(ends.Next)]);
@@ -83,7 +83,7 @@ internal sealed class AnchorItems
                 int right = 0;
                 for (int i = 0; i < each; i++)
                 {
-                    EpisodeItem item = _episodes.NameItem(random, distance, together);
+                    ChoiceItem item = _episodes.NameItem(random, distance, together);
                     item = item with { Question = " " + item.Question };
                     int[] prefix = Joined(_tokenizer.Encode(string.Join(' ', item.Context)), item.Question)[..^_tokenizer.Encode(item.Question, addSpecial: false).Length];
                     using InferenceSequence sequence = Read(prefix);
@@ -125,7 +125,7 @@ internal sealed class AnchorItems
     }
 
     /// <summary>The tokens of so many demonstrations, anchors between and behind them; of none, the token that begins a text.</summary>
-    public int[] Prefix(EpisodeItem item, int shots)
+    public int[] Prefix(ChoiceItem item, int shots)
     {
         if (shots == 0)
             return [_tokenizer.EosId ?? 0];
@@ -154,7 +154,7 @@ internal sealed class AnchorItems
     }
 
     // All questions in one pass. An answer is known by its first token.
-    private void Ask(InferenceSequence prefix, EpisodeItem[] items, Span<char> answers)
+    private void Ask(InferenceSequence prefix, ChoiceItem[] items, Span<char> answers)
     {
         int vocabulary = _engine.VocabularySize;
         InferenceSequence[] forks = [.. items.Select(_ => prefix.Fork())];

@@ -2,13 +2,6 @@ using Skiff.Inference;
 
 namespace Skiff.Evaluation;
 
-/// <summary>A question with a few answers, one of them right, behind demonstrations or facts.</summary>
-/// <param name="Context">What stands before the question, piece by piece: demonstrations, or sentences.</param>
-/// <param name="Question">The question, to be continued by an answer.</param>
-/// <param name="Choices">Answers, each with the space that it begins with.</param>
-/// <param name="Gold">The right one.</param>
-internal sealed record EpisodeItem(IReadOnlyList<string> Context, string Question, IReadOnlyList<string> Choices, int Gold);
-
 /// <summary>
 /// Made-up episodes in plain English whose answers stand in their own text alone: where things are put today, and what somebody's last name is.
 /// Both are drawn anew each time, so nothing but the context can tell.
@@ -52,19 +45,19 @@ internal sealed class Episodes(Passages passages)
     /// <param name="questions">How many of each kind.</param>
     /// <param name="passageLength">Length of each demonstration's passage, by <paramref name="lengthOf"/>.</param>
     /// <param name="lengthOf">A sentence's length.</param>
-    public EpisodeItem[] Items(SplitMix64 random, int questions, int passageLength, Func<string, int> lengthOf)
+    public ChoiceItem[] Items(SplitMix64 random, int questions, int passageLength, Func<string, int> lengthOf)
     {
         string[] places = random.Several(EpisodeWords.Places, Choices), things = random.Several(EpisodeWords.Things, Shots + questions);
         (string First, string Last)[] people = People(random, Shots);
         int gold = random.Below(Choices);
         string[] demonstrations = [.. things[..Shots].Zip(people).Select(pair =>
             Demonstration([.. passages.OfLength(random, passageLength, lengthOf), Sentence([pair.Second])], pair.First, places[gold]))];
-        IEnumerable<EpisodeItem> put = things[Shots..].Select(thing => new EpisodeItem(demonstrations, $"Put the {thing}", [.. places.Select(place => " " + place)], gold));
-        IEnumerable<EpisodeItem> named = Enumerable.Range(0, questions).Select(_ =>
+        IEnumerable<ChoiceItem> put = things[Shots..].Select(thing => new ChoiceItem(demonstrations, $"Put the {thing}", [.. places.Select(place => " " + place)], gold));
+        IEnumerable<ChoiceItem> named = Enumerable.Range(0, questions).Select(_ =>
         {
             (string First, string Last)[] asked = random.Several(people, Choices);
             int at = random.Below(Choices);
-            return new EpisodeItem(demonstrations, $"Here is {asked[at].First}", [.. asked.Select(person => " " + person.Last)], at);
+            return new ChoiceItem(demonstrations, $"Here is {asked[at].First}", [.. asked.Select(person => " " + person.Last)], at);
         });
         return [.. put, .. named];
     }
@@ -73,11 +66,11 @@ internal sealed class Episodes(Passages passages)
     /// <param name="random">Decides everything.</param>
     /// <param name="distance">Sentences between the name and the question.</param>
     /// <param name="together">People in the sentence.</param>
-    public EpisodeItem NameItem(SplitMix64 random, int distance, int together)
+    public ChoiceItem NameItem(SplitMix64 random, int distance, int together)
     {
         (string First, string Last)[] people = People(random, Choices);
         int asked = random.Below(together);
-        return new EpisodeItem(
+        return new ChoiceItem(
             [Sentence(people[..together]), .. passages.Sentences(random, distance)], $"Here is {people[asked].First}", [.. people.Select(person => " " + person.Last)], asked);
     }
 

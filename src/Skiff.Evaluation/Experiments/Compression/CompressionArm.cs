@@ -5,64 +5,94 @@ namespace Skiff.Evaluation;
 /// <summary>How a student of the compression experiment comes to be.</summary>
 /// <param name="Name">Its short name.</param>
 /// <param name="What">The page's words for it.</param>
-/// <param name="Shape">Its size.</param>
+/// <param name="Size">What it is pruned to.</param>
 /// <param name="Start">Where its weights begin.</param>
 /// <param name="Distill">The recipe's <c>distill</c> section without the teacher, or null for the text's own loss.</param>
 /// <param name="Budget">Tokens, in shares of the students' usual budget.</param>
-internal sealed record CompressionArm(string Name, string What, CompressionShape Shape, StudentStart Start, string? Distill, double Budget = 1)
+internal sealed record CompressionArm(string Name, string What, PruneShape Size, StudentStart Start, string? Distill, double Budget = 1)
 {
     private const string Kl = "loss: forward_kl";
+
+    /// <summary>The arm whose best learning rate it takes; its own where none is said.</summary>
+    public string? RateOf { get; init; }
+
+    /// <summary>It is trained on real text too.</summary>
+    public bool OnText { get; init; }
+
+    /// <summary>It is trained and measured on texts that its teacher does not know.</summary>
+    public bool Shifted { get; init; }
+
+    /// <summary>Its teacher has first learnt these texts.</summary>
+    public bool Corrected { get; init; }
+
+    private static PruneShape Half { get; } = new() { Hidden = 96, Intermediate = 192 };
+
+    private static PruneShape Shallow { get; } = new() { LayerCount = 4 };
+
+    private static PruneShape Quarter { get; } = new() { Hidden = 64, Intermediate = 128 };
+
+    private static PruneShape Tenth { get; } = new() { Hidden = 32, Intermediate = 64 };
 
     /// <summary>All of them; those that another begins with come before it.</summary>
     public static IReadOnlyList<CompressionArm> All { get; } =
     [
-        new("width-kl", "width 50%, pruned, KL", CompressionShape.Width50, StudentStart.Pruned, Kl),
-        new("width-ce", "width 50%, pruned, cross-entropy", CompressionShape.Width50, StudentStart.Pruned, null),
+        new("half-kl", "half (width), pruned, KL", Half, StudentStart.Pruned, Kl) { OnText = true },
+        new("half-kl-4", "the same, 4 times the tokens", Half, StudentStart.Pruned, Kl, 4) { RateOf = "half-kl", OnText = true },
+        new("half-ce", "half, pruned, cross-entropy", Half, StudentStart.Pruned, null) { OnText = true },
         // A step of KL costs the teacher's forward pass besides: (2 teachers + 6 students) / 6 students.
-        new("width-ce-compute", "the same, for the compute of KL", CompressionShape.Width50, StudentStart.Pruned, null, 1.67),
-        new("width-random-kl", "width 50%, pruned at random, KL", CompressionShape.Width50, StudentStart.Arbitrary, Kl),
-        new("width-scratch-1", "width 50%, from scratch", CompressionShape.Width50, StudentStart.Scratch, null),
-        new("width-scratch-4", "width 50%, from scratch, 4 times the tokens", CompressionShape.Width50, StudentStart.Scratch, null, 4),
-        new("width-scratch-16", "width 50%, from scratch, 16 times the tokens", CompressionShape.Width50, StudentStart.Scratch, null, 16),
-        new("depth-kl", "depth 50%, pruned, KL", CompressionShape.Depth50, StudentStart.Pruned, Kl),
-        new("depth-ce", "depth 50%, pruned, cross-entropy", CompressionShape.Depth50, StudentStart.Pruned, null),
-        new("depth-scratch-1", "depth 50%, from scratch", CompressionShape.Depth50, StudentStart.Scratch, null),
-        new("width-reverse", "width 50%, reverse KL", CompressionShape.Width50, StudentStart.Pruned, "loss: reverse_kl"),
-        new("width-js", "width 50%, Jensen-Shannon", CompressionShape.Width50, StudentStart.Pruned, "loss: jensen_shannon"),
-        new("width-mse", "width 50%, mean square of logits", CompressionShape.Width50, StudentStart.Pruned, "loss: mean_square"),
-        new("width-cosine", "width 50%, cosine of logits", CompressionShape.Width50, StudentStart.Pruned, "loss: cosine"),
-        new("width-both", "width 50%, half KL, half cross-entropy", CompressionShape.Width50, StudentStart.Pruned, Kl + ", label_weight: 1"),
-        new("quarter-kl", "width 25%, pruned, KL", CompressionShape.Width25, StudentStart.Pruned, Kl),
-        new("quarter-ce", "width 25%, pruned, cross-entropy", CompressionShape.Width25, StudentStart.Pruned, null),
-        new("quarter-via-half", "width 25%, by way of 50%, KL", CompressionShape.Width25, StudentStart.Half, Kl, 0.5),
-        new("quarter-scratch-1", "width 25%, from scratch", CompressionShape.Width25, StudentStart.Scratch, null),
+        new("half-ce-compute", "the same, for the compute of KL", Half, StudentStart.Pruned, null, 1.67) { RateOf = "half-ce", OnText = true },
+        new("half-ce-4", "the same, 4 times the tokens", Half, StudentStart.Pruned, null, 4) { RateOf = "half-ce" },
+        new("half-random-kl", "half, pruned at random, KL", Half, StudentStart.Random, Kl) { OnText = true },
+        new("half-scratch-1", "half, from scratch", Half, StudentStart.Scratch, null) { OnText = true },
+        new("half-scratch-4", "half, from scratch, 4 times the tokens", Half, StudentStart.Scratch, null, 4) { OnText = true },
+        new("half-scratch-16", "half, from scratch, 16 times the tokens", Half, StudentStart.Scratch, null, 16) { RateOf = "half-scratch-4", OnText = true },
+        new("half-scratch-32", "half, from scratch, 32 times the tokens", Half, StudentStart.Scratch, null, 32) { RateOf = "half-scratch-4" },
+        new("half-scratch-kl", "half, from scratch, KL", Half, StudentStart.Scratch, Kl),
+        new("depth-kl", "half (depth), pruned, KL", Shallow, StudentStart.Pruned, Kl) { OnText = true },
+        new("depth-kl-4", "the same, 4 times the tokens", Shallow, StudentStart.Pruned, Kl, 4) { RateOf = "depth-kl", OnText = true },
+        new("depth-ce", "half (depth), pruned, cross-entropy", Shallow, StudentStart.Pruned, null),
+        new("depth-scratch-1", "half (depth), from scratch", Shallow, StudentStart.Scratch, null),
+        new("half-reverse", "half, reverse KL", Half, StudentStart.Pruned, "loss: reverse_kl"),
+        new("half-js", "half, Jensen-Shannon", Half, StudentStart.Pruned, "loss: jensen_shannon"),
+        new("half-mse", "half, mean square of logits", Half, StudentStart.Pruned, "loss: mean_square"),
+        new("half-cosine", "half, cosine of logits", Half, StudentStart.Pruned, "loss: cosine"),
+        new("half-both", "half, half KL, half cross-entropy", Half, StudentStart.Pruned, Kl + ", label_weight: 1"),
+        new("half-cool", "half, KL at temperature 0.5", Half, StudentStart.Pruned, Kl + ", temperature: 0.5") { RateOf = "half-kl" },
+        new("half-warm", "half, KL at temperature 2", Half, StudentStart.Pruned, Kl + ", temperature: 2") { RateOf = "half-kl" },
+        new("half-top-8", "half, KL of the 8 likeliest", Half, StudentStart.Pruned, Kl + ", top_k: 8") { RateOf = "half-kl" },
+        new("half-top-64", "half, KL of the 64 likeliest", Half, StudentStart.Pruned, Kl + ", top_k: 64") { RateOf = "half-kl" },
+        new("quarter-kl", "a quarter, pruned, KL", Quarter, StudentStart.Pruned, Kl) { OnText = true },
+        new("quarter-kl-2", "the same, twice the tokens", Quarter, StudentStart.Pruned, Kl, 2) { RateOf = "quarter-kl" },
+        new("quarter-via-half", "a quarter by way of the half, as many tokens for each", Quarter, StudentStart.Half, Kl) { RateOf = "quarter-kl" },
+        new("quarter-ce", "a quarter, pruned, cross-entropy", Quarter, StudentStart.Pruned, null),
+        new("quarter-ce-compute", "the same, for the compute of KL", Quarter, StudentStart.Pruned, null, 2.23) { RateOf = "quarter-ce" },
+        new("quarter-scratch-1", "a quarter, from scratch", Quarter, StudentStart.Scratch, null) { OnText = true },
+        new("quarter-scratch-16", "a quarter, from scratch, 16 times the tokens", Quarter, StudentStart.Scratch, null, 16) { RateOf = "half-scratch-4" },
+        new("tenth-kl", "a tenth, pruned, KL", Tenth, StudentStart.Pruned, Kl),
+        new("tenth-ce", "a tenth, pruned, cross-entropy", Tenth, StudentStart.Pruned, null),
+        new("tenth-ce-compute", "the same, for the compute of KL", Tenth, StudentStart.Pruned, null, 3.97) { RateOf = "tenth-ce" },
+        new("shifted-kl", "half, new texts, KL", Half, StudentStart.Pruned, Kl) { Shifted = true },
+        new("shifted-ce", "half, new texts, cross-entropy", Half, StudentStart.Pruned, null) { Shifted = true },
+        new("shifted-kl-corrected", "half, new texts, cut from the corrected teacher, KL", Half, StudentStart.Pruned, Kl) { RateOf = "shifted-kl", Shifted = true, Corrected = true },
+        new("shifted-kl-parallel", "half, new texts, cut from the teacher as it was, KL to the corrected one", Half, StudentStart.Uncorrected, Kl) { RateOf = "shifted-kl", Shifted = true, Corrected = true },
     ];
 }
 
 /// <summary>Where a student's weights begin.</summary>
 internal enum StudentStart
 {
-    /// <summary>The teacher's most important parts.</summary>
+    /// <summary>Its teacher's most important parts.</summary>
     Pruned,
 
-    /// <summary>Any of the teacher's parts: the first.</summary>
-    Arbitrary,
+    /// <summary>Those of the teacher before it was corrected.</summary>
+    Uncorrected,
+
+    /// <summary>Any of the teacher's parts.</summary>
+    Random,
 
     /// <summary>Random weights.</summary>
     Scratch,
 
-    /// <summary>The most important parts of the student of 50% after half of its budget.</summary>
+    /// <summary>The most important parts of the student of a half.</summary>
     Half,
-}
-
-/// <summary>A student's size.</summary>
-/// <param name="Name">What the page calls it.</param>
-/// <param name="Prune">From the teacher.</param>
-internal sealed record CompressionShape(string Name, PruneShape Prune)
-{
-    public static CompressionShape Width50 { get; } = new("width 50%", new PruneShape { Hidden = 96, Intermediate = 192 });
-
-    public static CompressionShape Depth50 { get; } = new("depth 50%", new PruneShape { LayerCount = 4 });
-
-    public static CompressionShape Width25 { get; } = new("width 25%", new PruneShape { Hidden = 64, Intermediate = 128 });
 }

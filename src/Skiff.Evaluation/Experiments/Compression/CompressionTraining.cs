@@ -1,129 +1,124 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Skiff.Compression;
-using Skiff.Inference;
 using Skiff.Models;
 
 namespace Skiff.Evaluation;
 
-/// <summary>The trained models of the compression experiment, each a run in <c>work/</c> that goes on where it was interrupted.</summary>
-internal static class CompressionTraining
+/// <summary>The trained models of the compression experiment, each a run in its tier's folder that goes on where it was interrupted.</summary>
+internal sealed class CompressionTraining(CompressionTier tier, bool smoke)
 {
-    // Half a million tokens for students, 6 million for their teacher.
-    private const int TeacherSteps = 2930, StudentSteps = 244, SmokeShare = 200, Batch = 16, Context = 128, Vocabulary = 1024;
-    private const double TeacherRate = 3e-3, StudentRate = 1.5e-3;
+    // An eighth of a million tokens for students, half a million to correct a teacher.
+    private const int StudentSteps = 61, CorrectionSteps = 244, SmokeShare = 100, Batch = 16;
+    private const double TeacherRate = 3e-3;
+
+    // Seed of the runs that a learning rate is chosen by.
+    private const int RateSeed = 101;
 
     /// <summary>The teacher: 1.48 million parameters without embeddings.</summary>
     private const string Teacher = "model: {model_type: llama, hidden_size: 128, intermediate_size: 352, num_hidden_layers: 8, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 32, max_position_embeddings: 256, tie_word_embeddings: true}";
 
-    /// <summary>The world of a seed.</summary>
-    public static TinyWorld World(int seed) => new((ulong)seed);
-
-    /// <summary>Texts of a world, more than any run reads, and the tokenizer that all worlds share.</summary>
-    public static JsonObject Prepare(ExperimentContext context, int seeds, bool smoke)
+    /// <summary>Trains a seed's teacher and scores its parts.</summary>
+    public JsonObject TrainTeacher(ExperimentContext context, int seed)
     {
-        for (int seed = 1; seed <= seeds; seed++)
-        {
-            WriteTexts(Corpus(context, seed), seed, 1000 + seed, smoke ? 1000 : 100_000);
-            WriteTexts(Calibration(context, seed), seed, 2000 + seed, smoke ? 100 : 1000);
-        }
-
-        if (!File.Exists(Path.Combine(Tokenizer(context), "tokenizer.json")))
-        {
-            BpeTrainingResult result = BpeTrainer.Train([Corpus(context, 1)], new BpeTrainingOptions { VocabularySize = Vocabulary }, cancellation: context.Stop);
-            AtomicFolder.Write(Tokenizer(context), result.Tokenizer.Save);
-        }
-
-        return [];
+        long tokens = Train(context, "teacher", seed, Steps(tier.TeacherSteps), TeacherRate, shifted: false, $"{Teacher}\n{TokenizerOf(context)}");
+        return Scored(context, "teacher", seed, tokens, shifted: false);
     }
 
-    /// <summary>Trains a world's teacher and scores its parts.</summary>
-    public static JsonObject TrainTeacher(ExperimentContext context, int seed, bool smoke)
+    /// <summary>The teacher after new texts, at a fifth of its rate (Minitron, arXiv 2408.11796, section 3.1).</summary>
+    public JsonObject CorrectTeacher(ExperimentContext context, int seed)
     {
-        Train(context, "teacher", seed, Steps(TeacherSteps, smoke), TeacherRate, $"{Teacher}\ntokenizer: {{path: {ExperimentTraining.Quoted(Tokenizer(context))}}}");
-        Model teacher = Model.Open(ModelPath(context, "teacher", seed));
-        Importance.Measure(teacher, Corpus(context, seed), smoke ? 8 : 256, Context, null, context.Stop).Write(Scores(context, "teacher", seed), "world");
-        return new JsonObject { ["parameters"] = teacher.Config.ParameterCount, ["non_embedding"] = teacher.Config.NonEmbeddingParameterCount };
+        long tokens = Train(context, "corrected", seed, Steps(CorrectionSteps), TeacherRate / 5, shifted: true, $"init_from: {ExperimentTraining.Quoted(ModelPath(context, "teacher", seed))}");
+        return Scored(context, "corrected", seed, tokens, shifted: true);
+    }
+
+    /// <summary>The learning rate of three by which an arm's student of the first teacher loses least, by a seed and texts of its own.</summary>
+    public JsonObject ChooseRate(ExperimentContext context, CompressionArm arm)
+    {
+        double[] rates = arm.Start == StudentStart.Scratch ? [1.5e-3, 3e-3, 6e-3] : [1e-3, 2e-3, 4e-3];
+        JsonArray losses = [];
+        foreach (double rate in smoke ? rates[1..2] : rates)
+        {
+            string run = FormattableString.Invariant($"{arm.Name}-at-{rate}");
+            Student(context, arm, 1, RateSeed, run, rate);
+            Model model = Model.Open(ModelPath(context, run, RateSeed));
+            ModelDivergence divergence = ModelDivergence.Measure(model, model, tier.Samples(context, model.Tokenizer, 1, arm.Shifted, draw: 9000, smoke ? 4 : 100), context.Stop);
+            losses.Add(new JsonObject { ["rate"] = rate, ["loss"] = divergence.Loss });
+            Directory.Delete(Run(context, run, RateSeed), recursive: true);
+        }
+
+        JsonNode best = losses.MinBy(loss => (double)loss!["loss"]!)!;
+        return new JsonObject { ["rate"] = (double)best["rate"]!, ["tried"] = losses };
     }
 
     /// <summary>Makes a student of its teacher and trains it.</summary>
-    public static JsonObject TrainStudent(ExperimentContext context, CompressionArm arm, int seed, bool smoke)
+    public JsonObject TrainStudent(ExperimentContext context, CompressionArm arm, int seed, double rate)
     {
-        string student = Path.Combine(Work(context), $"{arm.Name}-{seed}-start");
-        if (!Directory.Exists(student))
-        {
-            // The student of 50% at the end of its budget; both of its halves are counted in the page.
-            string from = ModelPath(context, arm.Start == StudentStart.Half ? "width-kl" : "teacher", seed);
-            Model whole = Model.Open(from);
-            Importance? importance = arm.Start switch
-            {
-                StudentStart.Pruned => Importance.Read(Scores(context, "teacher", seed), whole.Config),
-                StudentStart.Half => Importance.Measure(whole, Corpus(context, seed), smoke ? 8 : 256, Context, null, context.Stop),
-                _ => null,
-            };
-            ModelWriter.Write(PrunedModel.Of(whole, arm.Shape.Prune.Rank(whole.Config, importance, from)), student);
-        }
-
-        string start = arm.Start == StudentStart.Scratch
-            ? $"model: {{base: {ExperimentTraining.Quoted(student)}}}\ntokenizer: {{path: {ExperimentTraining.Quoted(Tokenizer(context))}}}"
-            : $"init_from: {ExperimentTraining.Quoted(student)}";
-        if (arm.Distill is { } distill)
-            start += $"\ndistill: {{teacher: {ExperimentTraining.Quoted(ModelPath(context, "teacher", seed))}, {distill}}}";
-        int steps = Steps((int)Math.Round(StudentSteps * arm.Budget), smoke);
-        Train(context, arm.Name, seed, steps, arm.Start == StudentStart.Scratch ? TeacherRate : StudentRate, start);
-        ModelConfig config = Model.OpenConfig(ModelPath(context, arm.Name, seed));
-        return new JsonObject { ["steps"] = steps, ["tokens"] = steps * Batch * Context, ["non_embedding"] = config.NonEmbeddingParameterCount };
+        long tokens = Student(context, arm, seed, seed, arm.Name, rate);
+        ModelConfig student = Model.OpenConfig(ModelPath(context, arm.Name, seed)), teacher = Model.OpenConfig(ModelPath(context, "teacher", seed));
+        // Forward and backward passes of the student, forward passes of the teacher: 2 operations a parameter forward, 4 back.
+        double operations = tokens * ((6.0 * student.ParameterCount) + (arm.Distill is null ? 0 : 2.0 * teacher.ParameterCount));
+        return new JsonObject { ["tokens"] = tokens, ["non_embedding"] = student.NonEmbeddingParameterCount, ["operations"] = operations, ["rate"] = rate };
     }
-
-    /// <summary>A few texts of a world that no run reads, to round weights with.</summary>
-    public static string Calibration(ExperimentContext context, int seed) => Path.Combine(Work(context), "corpus", $"calibration-{seed}.jsonl");
 
     /// <summary>Where a run's model lies.</summary>
-    public static string ModelPath(ExperimentContext context, string name, int seed) => Path.Combine(Run(context, name, seed), "model");
+    public string ModelPath(ExperimentContext context, string name, int seed) => Path.Combine(Run(context, name, seed), "model");
 
-    private static int Steps(int steps, bool smoke) => smoke ? Math.Max(2, steps / SmokeShare) : steps;
-
-    private static string Work(ExperimentContext context) => Path.Combine(Path.GetFullPath(context.Folder), "work");
-
-    private static string Run(ExperimentContext context, string name, int seed) => Path.Combine(Work(context), $"{name}-{seed}");
-
-    private static string Corpus(ExperimentContext context, int seed) => Path.Combine(Work(context), "corpus", $"world-{seed}.jsonl");
-
-    private static string Tokenizer(ExperimentContext context) => Path.Combine(Work(context), "tokenizer");
-
-    private static string Scores(ExperimentContext context, string name, int seed) => Path.Combine(Run(context, name, seed), "importance.safetensors");
-
-    private static void WriteTexts(string path, int seed, int from, int count)
+    private long Student(ExperimentContext context, CompressionArm arm, int teacherSeed, int seed, string run, double rate)
     {
-        if (File.Exists(path))
-            return;
-        TinyWorld world = World(seed);
-        SplitMix64 random = new((ulong)from);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        AtomicFile.Write(path, stream =>
-        {
-            for (int i = 0; i < count; i++)
-            {
-                stream.Write(Encoding.UTF8.GetBytes(new JsonObject { ["text"] = world.Text(random) }.ToJsonString()));
-                stream.WriteByte((byte)'\n');
-            }
-        });
+        string pruned = Path.Combine(tier.Folder(context), $"{run}-{seed}-start"), teacher = arm.Corrected ? "corrected" : "teacher";
+        string from = arm.Start switch { StudentStart.Half => "half-kl", StudentStart.Uncorrected => "teacher", _ => teacher };
+        Model whole = Model.Open(ModelPath(context, from, teacherSeed));
+        Importance importance = arm.Start == StudentStart.Half ? Measured(context, whole, teacherSeed, shifted: false) : Importance.Read(Scores(context, from, teacherSeed), whole.Config);
+        PruneShape size = arm.Start == StudentStart.Random ? arm.Size with { RandomSeed = seed } : arm.Size;
+        if (Directory.Exists(pruned))
+            Directory.Delete(pruned, recursive: true);
+        ModelWriter.Write(PrunedModel.Of(whole, size.Rank(whole.Config, importance, from)), pruned);
+        string start = arm.Start == StudentStart.Scratch ? $"model: {{base: {ExperimentTraining.Quoted(pruned)}}}\n{TokenizerOf(context)}" : $"init_from: {ExperimentTraining.Quoted(pruned)}";
+        if (arm.Distill is { } distill)
+            start += $"\ndistill: {{teacher: {ExperimentTraining.Quoted(ModelPath(context, teacher, teacherSeed))}, {distill}}}";
+        long tokens = Train(context, run, seed, Steps((int)Math.Round(StudentSteps * arm.Budget)), rate, arm.Shifted, start, textSeed: teacherSeed);
+        Directory.Delete(pruned, recursive: true);
+        return tokens;
     }
 
-    private static void Train(ExperimentContext context, string name, int seed, int steps, double rate, string start)
+    private JsonObject Scored(ExperimentContext context, string name, int seed, long tokens, bool shifted)
+    {
+        Model model = Model.Open(ModelPath(context, name, seed));
+        Measured(context, model, seed, shifted).Write(Scores(context, name, seed), tier.Name);
+        return new JsonObject
+        {
+            ["tokens"] = tokens,
+            ["non_embedding"] = model.Config.NonEmbeddingParameterCount,
+            ["operations"] = 6.0 * tokens * model.Config.ParameterCount,
+        };
+    }
+
+    private Importance Measured(ExperimentContext context, Model model, int seed, bool shifted) =>
+        Importance.Measure(model, tier.Corpus(context, seed, shifted), smoke ? 8 : 256, CompressionTier.Context, null, context.Stop);
+
+    private int Steps(int steps) => smoke ? Math.Max(2, steps / SmokeShare) : steps;
+
+    private string Run(ExperimentContext context, string name, int seed) => Path.Combine(tier.Folder(context), $"{name}-{seed}");
+
+    private string Scores(ExperimentContext context, string name, int seed) => Path.Combine(Run(context, name, seed), "importance.safetensors");
+
+    private string TokenizerOf(ExperimentContext context) => $"tokenizer: {{path: {ExperimentTraining.Quoted(tier.TokenizerPath(context))}}}";
+
+    // Tokens of the run.
+    private long Train(ExperimentContext context, string name, int seed, int steps, double rate, bool shifted, string start, int? textSeed = null)
     {
         string yaml = string.Join('\n',
             $"output: {ExperimentTraining.Quoted(Run(context, name, seed))}",
             $"seed: {seed}",
             start,
-            $"data: [{{name: world, files: {ExperimentTraining.Quoted(Corpus(context, seed))}}}]",
+            $"data: [{{name: {tier.Name}, files: {ExperimentTraining.Quoted(tier.Corpus(context, textSeed ?? seed, shifted))}}}]",
             "held_out: 0",
-            $"context_length: {Context}",
+            $"context_length: {CompressionTier.Context}",
             $"batch_size: {Batch}",
             $"steps: {steps}",
             FormattableString.Invariant($"optimizer: {{name: adamw, learning_rate: {rate}}}"),
             $"schedule: {{form: cosine, warmup_steps: {Math.Min(20, steps / 4)}, floor: 0.03}}",
             "checkpoint: {every: 1000, keep: 1}");
-        ExperimentTraining.Run(context, $"{name}-{seed}", yaml, every: 50);
+        return ExperimentTraining.Run(context, $"{name}-{seed}", yaml, every: 50) * Batch * CompressionTier.Context;
     }
 }

@@ -21,7 +21,6 @@ internal static class QuantizationFigures
     /// <param name="stop">Ends the work.</param>
     public static JsonArray Measure(Model model, string text, IReadOnlyList<Memory<int>> samples, IEnumerable<string> types, string folder, CancellationToken stop)
     {
-        double bytes = samples.Sum(sample => sample.Span[1..].ToArray().Sum(id => model.Tokenizer.IsSpecial(id) ? 0.0 : model.Tokenizer.BytesOf(id).Length)), tokens = samples.Sum(sample => sample.Length - 1.0);
         ImportanceMatrix importance = ImportanceCollector.Collect(model, text, stop: stop);
         Directory.CreateDirectory(folder);
         JsonArray rows = [];
@@ -55,7 +54,7 @@ internal static class QuantizationFigures
                 ["way"] = way,
                 ["bytes"] = BytesOf(other),
                 ["kl"] = divergence.Kl,
-                ["bits_per_byte"] = divergence.Loss / Math.Log(2) * tokens / bytes,
+                ["bits_per_byte"] = CompressionFigures.BitsPerByte(divergence.Loss, model.Tokenizer, samples),
                 ["same_top"] = divergence.SameTop,
             });
         }

@@ -52,12 +52,12 @@ internal sealed class TinyWorld
     /// <summary>A text for training: pieces of all skills, in any order.</summary>
     public string Text(SplitMix64 random) => string.Join(' ', Enumerable.Range(0, PiecesOfText).Select(_ =>
     {
-        EpisodeItem item = Item((WorldSkill)random.Below(Enum.GetValues<WorldSkill>().Length), random);
+        ChoiceItem item = Item((WorldSkill)random.Below(Enum.GetValues<WorldSkill>().Length), random);
         return string.Join(' ', item.Context.Append($"{item.Question}{item.Choices[item.Gold]}."));
     })) + "\n";
 
     /// <summary>A question of a skill; its context alone, with the world's facts, has the answer.</summary>
-    public EpisodeItem Item(WorldSkill skill, SplitMix64 random) => skill switch
+    public ChoiceItem Item(WorldSkill skill, SplitMix64 random) => skill switch
     {
         WorldSkill.Facts => Fact(random),
         WorldSkill.Counting => Count(random),
@@ -65,13 +65,13 @@ internal sealed class TinyWorld
         _ => Track(random),
     };
 
-    private EpisodeItem Fact(SplitMix64 random)
+    private ChoiceItem Fact(SplitMix64 random)
     {
         int town = Zipf(random), job = random.Below(s_jobs.Length), who = _who[town, job];
         return Choice([], $"The {s_jobs[job]} of {_towns[town]} is", s_people[who], random.Several([.. s_people.Where(person => person != s_people[who])], Choices - 1), random);
     }
 
-    private static EpisodeItem Count(SplitMix64 random)
+    private static ChoiceItem Count(SplitMix64 random)
     {
         int first = 1 + random.Below(MostSum / 2), more = 1 + random.Below(MostSum - first);
         string who = random.Of(s_people), thing = random.Of(s_things);
@@ -79,7 +79,7 @@ internal sealed class TinyWorld
         return Choice([$"{who} has {s_numbers[first]} {thing}s.", $"{who} gets {s_numbers[more]} more."], $"Now {who} has", s_numbers[first + more], others, random, $" {thing}s");
     }
 
-    private static EpisodeItem Coreference(SplitMix64 random)
+    private static ChoiceItem Coreference(SplitMix64 random)
     {
         string[] people = random.Several(s_people, 2);
         string thing = random.Of(s_things);
@@ -88,7 +88,7 @@ internal sealed class TinyWorld
         return Choice([told], $"The {thing} is now with", people[given ? 1 : 0], [people[given ? 0 : 1]], random);
     }
 
-    private static EpisodeItem Track(SplitMix64 random)
+    private static ChoiceItem Track(SplitMix64 random)
     {
         string[] things = random.Several(s_things, 2), places = random.Several(s_places, Choices);
         string who = random.Of(s_people);
@@ -97,12 +97,12 @@ internal sealed class TinyWorld
             $"Now the {things[0]} is in the", places[2], [places[0], places[1], places[3]], random);
     }
 
-    private static EpisodeItem Choice(string[] context, string question, string right, string[] wrong, SplitMix64 random, string behind = "")
+    private static ChoiceItem Choice(string[] context, string question, string right, string[] wrong, SplitMix64 random, string behind = "")
     {
         List<string> choices = [.. wrong.Select(other => " " + other + behind)];
         int gold = random.Below(choices.Count + 1);
         choices.Insert(gold, " " + right + behind);
-        return new EpisodeItem(context, question, choices, gold);
+        return new ChoiceItem(context, question, choices, gold);
     }
 
     // Town r is named 1 / (r + 1) times as often as the first.

@@ -25,6 +25,17 @@ internal sealed partial class Passages
         return [.. result];
     }
 
+    /// <summary>So many following sentences of one text that has them.</summary>
+    public string[] Run(SplitMix64 random, int count)
+    {
+        string[] text;
+        do
+            text = random.Of(_texts);
+        while (text.Length < count);
+        int start = random.Below(text.Length - count + 1);
+        return text[start..(start + count)];
+    }
+
     /// <summary>Following sentences up to and with the one that brings the sum of lengths to a number.</summary>
     /// <param name="random">Where it begins.</param>
     /// <param name="least">The sum.</param>
