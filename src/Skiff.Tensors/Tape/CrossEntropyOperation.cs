@@ -4,7 +4,8 @@ namespace Skiff.Tensors;
 /// <summary>The loss at a model's head: what it is given before a pass, and what it found.</summary>
 public sealed class TokenLoss
 {
-    internal TokenLoss(int tokens) => Targets = new int[tokens];
+    /// <summary>Of a batch of so many tokens.</summary>
+    public TokenLoss(int tokens) => Targets = new int[tokens];
 
     /// <summary>[N] the id to foretell, or -1 for none.</summary>
     public int[] Targets { get; }

@@ -14,7 +14,8 @@ public sealed record TeacherHead(TapeValue Hidden, TapeParameter Head, TapeParam
 /// that students compare with models that were trained otherwise.
 /// </summary>
 internal sealed class DistillationOperation(
-    TapeValue hidden, TapeParameter head, TapeParameter? bias, float logitScale, float softCap, TokenLoss loss, TeacherHead teacher, DistillationGoal goal, float labelWeight) : Operation
+    TapeValue hidden, TapeParameter head, TapeParameter? bias, float logitScale, float softCap, TokenLoss loss, TeacherHead teacher, DistillationGoal goal, float labelWeight,
+    StateLoss? states) : Operation
 {
     private readonly TapeBuffer _scratch = new(
         "logits of a chunk", Math.Max(LinearCrossEntropy.ScratchLength(hidden.Rows, head.Value.Rows), LinearDistillation.ScratchLength(hidden.Rows, head.Value.Rows)));
@@ -47,6 +48,8 @@ internal sealed class DistillationOperation(
             loss.Targets, goal, loss.GradientScale, hidden.NeedsGradient ? hidden.Gradient : null, head.Gradient, bias is null ? default : bias.GradientValues, _scratch.Span,
             accumulate: labelWeight > 0, team);
         loss.Sum = (labelWeight * label) + divergence;
+        if (states is { Sum: > 0 })
+            states.Weight = divergence / states.Sum;
     }
 
     public override void Backward(ThreadTeam team)
@@ -57,7 +60,12 @@ internal sealed class DistillationOperation(
 /// <summary>Holds a value to the end of the tape, for somebody beside it.</summary>
 internal sealed class KeepOperation(TapeValue value) : Operation
 {
-    public override void Declare(OperationMemory memory) => memory.Reads(value);
+    // What a backward pass reads is there at the end of the forward one.
+    public override void Declare(OperationMemory memory)
+    {
+        memory.Reads(value);
+        memory.Keeps(value);
+    }
 
     public override void Forward(ThreadTeam team)
     {

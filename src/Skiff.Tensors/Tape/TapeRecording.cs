@@ -179,26 +179,22 @@ public sealed unsafe partial class Tape
     }
 
     /// <summary>The loss of foretelling each token's target: logits = cap tanh(scale (h W^T + b) / cap).</summary>
-    public TokenLoss CrossEntropy(TapeValue hidden, TapeParameter head, TapeParameter? bias = null, float logitScale = 1, float softCap = 0)
-    {
-        TokenLoss loss = new(hidden.Rows);
+    public void CrossEntropy(TapeValue hidden, TapeParameter head, TokenLoss loss, TapeParameter? bias = null, float logitScale = 1, float softCap = 0) =>
         Record(new CrossEntropyOperation(hidden, head, bias, logitScale, softCap, loss));
-        return loss;
-    }
 
     /// <summary>The loss of differing from a teacher, and a share of that of the text; a pass that only measures finds the latter alone.</summary>
-    public TokenLoss Distillation(
-        TapeValue hidden, TapeParameter head, TeacherHead teacher, DistillationGoal goal, float labelWeight, TapeParameter? bias = null, float logitScale = 1, float softCap = 0)
-    {
-        TokenLoss loss = new(hidden.Rows);
-        Record(new DistillationOperation(hidden, head, bias, logitScale, softCap, loss, teacher, goal, labelWeight));
-        return loss;
-    }
+    public void Distillation(
+        TapeValue hidden, TapeParameter head, TeacherHead teacher, DistillationGoal goal, float labelWeight, TokenLoss loss, TapeParameter? bias = null, float logitScale = 1, float softCap = 0,
+        StateLoss? states = null) => Record(new DistillationOperation(hidden, head, bias, logitScale, softCap, loss, teacher, goal, labelWeight, states));
 
-    /// <summary>Holds a value until the next pass, for a student's tape to read; in place of a loss.</summary>
-    public TokenLoss Keep(TapeValue value)
-    {
-        Record(new KeepOperation(value));
-        return new TokenLoss(value.Rows);
-    }
+    /// <summary>The loss of a hidden state that points elsewhere than the teacher's; recorded before the loss at the head.</summary>
+    /// <param name="student">[N, D], of the teacher's width.</param>
+    /// <param name="teacher">[N, D] that the teacher's tape keeps.</param>
+    /// <param name="loss">That at the head: its targets and scale.</param>
+    /// <param name="states">What all compared states add up to.</param>
+    public void StateDistillation(TapeValue student, TapeValue teacher, TokenLoss loss, StateLoss states) =>
+        Record(new StateDistillationOperation(student, teacher, loss, states));
+
+    /// <summary>Holds a value until the next pass, for a student's tape to read.</summary>
+    public void Keep(TapeValue value) => Record(new KeepOperation(value));
 }

@@ -22,6 +22,7 @@ internal sealed partial class DecoderTape : IDisposable
     private readonly bool[] _closes;
     private readonly Dictionary<RopeConfig, RotaryEmbedding> _rotations = [];
     private readonly List<ExpertLoss> _expertLosses = [];
+    private readonly Dictionary<int, TapeValue> _states = [];
 
     /// <summary>Records and plans; no memory is taken for activations yet.</summary>
     public DecoderTape(ModelConfig config, TrainingParameters parameters, DecoderTapeOptions options, ThreadTeam? team = null)
@@ -37,12 +38,15 @@ internal sealed partial class DecoderTape : IDisposable
             _positions[n] = n % options.Time;
         PlaceRows();
         _tape = new Tape(options.Recompute, team);
+        Loss = new TokenLoss(tokens);
         TapeValue x = Embed();
-        foreach (LayerConfig layer in config.Layers)
+        Compare(x, -1);
+        for (int l = 0; l < config.NumHiddenLayers; l++)
         {
             _tape.BeginBlock();
-            x = Block(x, layer);
+            x = Block(x, config.Layers[l]);
             _tape.EndBlock();
+            Compare(x, l);
         }
 
         if (config.FinalNorm)
@@ -52,9 +56,12 @@ internal sealed partial class DecoderTape : IDisposable
         Head = new TeacherHead(
             x, _parameters.Tape(config.TieWordEmbeddings ? "embedding.weight" : "head.weight"), config.HeadBias ? _parameters.Tape("head.bias") : null,
             (float)config.LogitScale, (float)config.FinalLogitSoftcapping);
-        Loss = options.IsTeacher ? _tape.Keep(x)
-            : options.Teacher is { } teacher ? _tape.Distillation(x, Head.Head, teacher.Head, options.Goal, options.LabelWeight, Head.Bias, Head.LogitScale, Head.SoftCap)
-            : _tape.CrossEntropy(x, Head.Head, Head.Bias, Head.LogitScale, Head.SoftCap);
+        if (options.IsTeacher)
+            _tape.Keep(x);
+        else if (options.Teacher is { } teacher)
+            _tape.Distillation(x, Head.Head, teacher.Head, options.Goal, options.LabelWeight, Loss, Head.Bias, Head.LogitScale, Head.SoftCap, StateLoss);
+        else
+            _tape.CrossEntropy(x, Head.Head, Loss, Head.Bias, Head.LogitScale, Head.SoftCap);
         _tape.Plan();
     }
 
@@ -72,6 +79,9 @@ internal sealed partial class DecoderTape : IDisposable
 
     /// <summary>The loss of the last pass, and the factor on gradients.</summary>
     public TokenLoss Loss { get; }
+
+    /// <summary>What the compared hidden states add up to in the last pass with gradients; no part of <see cref="Loss"/>.</summary>
+    public StateLoss StateLoss { get; } = new();
 
     /// <summary>Where the time of every operation is added up, or null.</summary>
     public OperationTimes? Times
@@ -141,11 +151,27 @@ internal sealed partial class DecoderTape : IDisposable
         if (gradients)
             _options.Teacher?.Forward(gradients: false);
         Loss.Gradients = gradients;
+        StateLoss.Clear();
         _tape.Forward();
     }
 
     /// <summary>Adds to the gradients of the parameters.</summary>
     public void Backward() => _tape.Backward();
+
+    // A teacher keeps what a student compares itself with.
+    private void Compare(TapeValue x, int block)
+    {
+        foreach (StatePair pair in _options.States)
+        {
+            if (_options.IsTeacher && pair.Teacher == block && _states.TryAdd(block, x))
+                _tape.Keep(x);
+            else if (!_options.IsTeacher && pair.Student == block)
+            {
+                TapeValue own = _parameters.Has(StatePair.ProjectionName) ? _tape.Linear(x, _parameters.Tape(StatePair.ProjectionName)) : x;
+                _tape.StateDistillation(own, _options.Teacher!._states[pair.Teacher], Loss, StateLoss);
+            }
+        }
+    }
 
     private void PlaceRows()
     {
@@ -282,4 +308,7 @@ internal sealed record DecoderTapeOptions
 
     /// <summary>Weight of the text's loss beside the teacher's.</summary>
     public float LabelWeight { get; init; }
+
+    /// <summary>Hidden states that are compared, for a teacher those that it keeps.</summary>
+    public IReadOnlyList<StatePair> States { get; init; } = [];
 }

@@ -47,7 +47,7 @@ internal sealed class Parametrization(RecipeParametrization options, ModelConfig
         foreach (TrainingParameter own in parameters.All)
         {
             Parameter p = own.Parameter;
-            if (p.Kind == LoraSettings.Down)
+            if (p.Kind is LoraSettings.Down or StatePair.Projection)
                 RandomModel.Fill(p, own.Value, seed, (float)(1 / Math.Sqrt(p.Shape[1])));
             else if (p.Kind == "recurrent_param")
                 Decays(own.Value.Floats());

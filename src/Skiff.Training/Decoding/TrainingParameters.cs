@@ -78,10 +78,10 @@ internal sealed unsafe class TrainingParameters
             first.Gradient is null ? null : new MatrixView((float*)first.Gradient.Data, rows, columns));
     }
 
-    /// <summary>Copies a model's numbers, from whatever type they have; adapters stay as they are.</summary>
+    /// <summary>Copies a model's numbers, from whatever type they have; what is trained beside it stays as it is.</summary>
     public void Load(Func<string, Tensor> source)
     {
-        foreach (TrainingParameter own in _all.Where(own => own.Parameter.Kind is not (LoraSettings.Down or LoraSettings.Up)))
+        foreach (TrainingParameter own in _all.Where(own => !own.IsBeside))
         {
             Tensor from = source(own.Parameter.Name).Reshape(own.Parameter.Rows, own.Parameter.Columns);
             Tensor to = own.Value.Reshape(own.Parameter.Rows, own.Parameter.Columns);
@@ -140,4 +140,8 @@ internal sealed unsafe class TrainingParameters
 /// <param name="Parameter">What it is.</param>
 /// <param name="Value">Its numbers, single precision.</param>
 /// <param name="Gradient">Its gradient, or null where it is frozen.</param>
-internal sealed record TrainingParameter(Parameter Parameter, Tensor Value, Tensor? Gradient);
+internal sealed record TrainingParameter(Parameter Parameter, Tensor Value, Tensor? Gradient)
+{
+    /// <summary>It is trained beside the model and no part of it: an adapter, or a student's way to its teacher's width.</summary>
+    public bool IsBeside => Parameter.Kind is LoraSettings.Down or LoraSettings.Up or StatePair.Projection;
+}

@@ -23,4 +23,7 @@ public sealed record RecipeDistill
     /// <summary>Weight of the text's own loss beside it.</summary>
     [Range(0, 1000)]
     public double LabelWeight { get; init; }
+
+    /// <summary>Hidden states that are to point where the teacher's do: <c>embedding</c>, and TEACHER:STUDENT for what leaves a block of each, from 0. They count as much as the logits.</summary>
+    public IReadOnlyList<string> States { get; init; } = [];
 }

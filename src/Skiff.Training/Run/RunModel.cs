@@ -11,9 +11,8 @@ namespace Skiff.Training;
 /// <param name="turnEnd">The token that ends a turn of the conversations trained on, or null.</param>
 internal sealed class RunModel(TrainingSetup setup, TrainingParameters parameters, int? turnEnd)
 {
-    /// <summary>The matrices of adapters, which a checkpoint keeps beside the merged model.</summary>
-    public IEnumerable<(string Name, Tensor Tensor)> Adapters => parameters.All
-        .Where(p => p.Parameter.Kind is LoraSettings.Down or LoraSettings.Up).Select(p => (p.Parameter.Name, p.Value));
+    /// <summary>The matrices that are no part of the model, which a checkpoint keeps beside it.</summary>
+    public IEnumerable<(string Name, Tensor Tensor)> Beside => parameters.All.Where(p => p.IsBeside).Select(p => (p.Parameter.Name, p.Value));
 
     /// <summary>Gives the parameters their first values: from the seed, or those of the model that is continued.</summary>
     public void Begin()
@@ -23,7 +22,7 @@ internal sealed class RunModel(TrainingSetup setup, TrainingParameters parameter
             parameters.Load(setup.AddedRow is { } added ? added.Parameter : start.Parameter);
     }
 
-    /// <summary>Gives the parameters the values of a checkpoint; adapters come with the optimizer's state.</summary>
+    /// <summary>Gives the parameters the values of a checkpoint; what lies beside it comes with the optimizer's state.</summary>
     /// <exception cref="InvalidInputException">It holds another model.</exception>
     public void Load(Checkpoint from)
     {

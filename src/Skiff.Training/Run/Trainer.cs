@@ -242,7 +242,7 @@ public sealed class Trainer : IDisposable
     {
         string path = _folder.CheckpointPath(_done);
         CheckpointState state = new(_done, _loader.Tokens, _seconds, _loader.Position, _watchdog.State, _best?.Step, _best?.Loss);
-        Checkpoint.Write(path, CurrentModel(), _model.Adapters.Concat(_optimizer.State), state);
+        Checkpoint.Write(path, CurrentModel(), _model.Beside.Concat(_optimizer.State), state);
         _saved = _done;
         _folder.Thin(_setup.Recipe.Checkpoint.Keep, _setup.Recipe.Checkpoint.Best ? _best?.Step : null, _done);
     }
@@ -278,7 +278,7 @@ public sealed class Trainer : IDisposable
         }
 
         _model.Load(from);
-        from.Load(_model.Adapters.Concat(_optimizer.State));
+        from.Load(_model.Beside.Concat(_optimizer.State));
         CheckpointState state = from.State;
         (_done, _saved, _seconds) = (state.Step, state.Step, state.Seconds);
         _best = state.BestStep is { } step && state.BestLoss is { } loss ? (step, loss) : null;

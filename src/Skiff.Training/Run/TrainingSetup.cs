@@ -77,7 +77,8 @@ internal sealed class TrainingSetup
         if (longest > config.MaxPositionEmbeddings)
             throw new InvalidInputException(source, "context_length", $"{longest} tokens are more than the model's context of {config.MaxPositionEmbeddings}");
         Teacher? teacher = recipe.Distill is null ? null : Teacher.Open(recipe.Distill, source, config, tokenizer, longest);
-        TrainingSetup setup = new(recipe, source, tokenizer, start, config) { AddedRow = added, Teacher = teacher };
+        StatePair[] states = [.. recipe.Distill?.States.Select(pair => StatePair.Parse(pair, source, teacher!.Model.Config, config)) ?? []];
+        TrainingSetup setup = new(recipe, source, tokenizer, start, config) { AddedRow = added, Teacher = teacher, States = states };
         setup.CheckLora();
         return setup;
     }
@@ -87,11 +88,15 @@ internal sealed class TrainingSetup
         : Config.Layers.All(layer => layer.Rope is null) ? throw new InvalidInputException(Source, $"stages.{stage - 1}.rope_theta", "the model's positions do not enter by rotation")
         : Config.With(new Dictionary<string, JsonNode?> { ["rope_theta"] = theta });
 
-    /// <summary>Everything stored, adapters included.</summary>
-    public IEnumerable<Parameter> Parameters => ParameterList.Of(Config).Concat(Lora?.Parameters(Config) ?? []);
+    /// <summary>Hidden states that are compared with the teacher's.</summary>
+    public IReadOnlyList<StatePair> States { get; private init; } = [];
+
+    /// <summary>Everything stored, and what is trained beside the model.</summary>
+    public IEnumerable<Parameter> Parameters =>
+        [.. ParameterList.Of(Config), .. Lora?.Parameters(Config) ?? [], .. States.Count > 0 ? StatePair.Parameters(Teacher!.Model.Config, Config) : []];
 
     /// <summary>Whether a parameter is trained.</summary>
-    public bool Trains(Parameter parameter) => Lora is null || parameter.Kind is LoraSettings.Down or LoraSettings.Up;
+    public bool Trains(Parameter parameter) => Lora is null || parameter.Kind is LoraSettings.Down or LoraSettings.Up or StatePair.Projection;
 
     /// <summary>Arithmetic that a weight takes for each token: 2 forward, 2 for the gradient of its input, and 2 for its own where it is trained.</summary>
     public int OperationsPerParameter => Lora is null ? 6 : 4;
@@ -128,7 +133,7 @@ internal sealed class TrainingSetup
     public DecoderTape CreateTape(int stage, TrainingParameters parameters, TrainingParameters? teacher)
     {
         TrainingStage own = Stages[stage];
-        DecoderTapeOptions shape = new() { Batch = MicroBatchOf(stage), Time = own.Data.ContextLength, DocumentMask = Recipe.DocumentMask };
+        DecoderTapeOptions shape = new() { Batch = MicroBatchOf(stage), Time = own.Data.ContextLength, DocumentMask = Recipe.DocumentMask, States = States };
         return new DecoderTape(ConfigOf(stage), parameters, shape with
         {
             Teacher = teacher is null ? null : new DecoderTape(Teacher!.Model.Config, teacher, shape with { IsTeacher = true }),

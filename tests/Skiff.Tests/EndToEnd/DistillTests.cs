@@ -14,7 +14,7 @@ public sealed class DistillTests : IDisposable
     {
         string teacher = Teacher(), text = Texts();
         CommandLine.Output("prune", teacher, _folder.File("half"), "--data", text, "--context", "64", "--params", "70%");
-        string[] args = ["distill", teacher, _folder.File("half"), _folder.File("taught"), "--data", text, "--steps", "12", "--context", "64", "--batch", "8", "--learning-rate", "2e-3", "--set", "held_out=0.1", "--json"];
+        string[] args = ["distill", teacher, _folder.File("half"), _folder.File("taught"), "--data", text, "--steps", "12", "--context", "64", "--batch", "8", "--learning-rate", "2e-3", "--states", "embedding,3:3", "--set", "held_out=0.1", "--json"];
         string[] lines = CommandLine.Output(args).Trim().Split('\n');
         double[] losses = [.. lines.Select(line => JsonNode.Parse(line)!).Where(line => line["lr_multiplier"] is not null).Select(line => (double)line["loss"]!)];
         Assert.Equal(12, losses.Length);
@@ -48,6 +48,8 @@ public sealed class DistillTests : IDisposable
         Assert.Contains("a student needs its teacher's tokenizer", Refusal(_folder.File("small")));
         Assert.Contains("distill.loss: --set: must be one of", Refusal(teacher, "--loss", "l7"));
         Assert.Contains("distill.temperature: --set: must be 1", Refusal(teacher, "--loss", "cosine", "--temperature", "2"));
+        Assert.Contains("distill.states: 'last' is no pair: write 'embedding', or TEACHER:STUDENT", Refusal(teacher, "--states", "last"));
+        Assert.Contains("the teacher's blocks are 0 to 4, the student's 0 to 4", Refusal(teacher, "--states", "embedding,5:1"));
         Assert.False(Directory.Exists(_folder.File("refused")));
 
         string Refusal(string student, params string[] more)

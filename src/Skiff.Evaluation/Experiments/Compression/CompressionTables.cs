@@ -101,6 +101,7 @@ internal sealed record CompressionClaim(string First, string Second)
         new("half-kl", "depth-kl"), new("half-kl-4", "depth-kl-4"), new("depth-kl", "depth-ce"), new("depth-kl", "depth-scratch-1"),
         new("half-kl", "half-reverse"), new("half-kl", "half-js"), new("half-kl", "half-mse"), new("half-kl", "half-cosine"), new("half-kl", "half-both"), new("half-kl", "half-warm"), new("half-kl", "half-cool"),
         new("half-kl", "half-top-8"), new("half-kl", "half-top-64"),
+        new("half-states", "half-kl"), new("depth-states", "depth-kl"), new("depth-states-last", "depth-kl"), new("depth-states", "depth-states-last"),
         new("quarter-via-half", "quarter-kl-2"), new("quarter-kl", "quarter-ce"), new("quarter-kl", "quarter-ce-compute"), new("quarter-kl", "quarter-scratch-1"),
         new("tenth-kl", "tenth-ce"), new("tenth-kl", "tenth-ce-compute"),
         new("shifted-kl-corrected", "shifted-kl"), new("shifted-kl-parallel", "shifted-kl"), new("shifted-kl-corrected", "shifted-ce"),

@@ -1,3 +1,4 @@
+using Skiff.Compression;
 using Skiff.Models;
 using Skiff.Tensors;
 using Skiff.Tests.Models;
@@ -19,7 +20,27 @@ public sealed class DistillationTapeTests
     {
         using ThreadTeam alone = new(1);
         using Pair pair = new(name, divergence, label, alone, move: 0.05f);
+        CheckGradients(pair);
+    }
+
+    // Hidden states too, whose weight is a constant; through a projection where widths differ, and with blocks computed again.
+    [Theory]
+    [InlineData("llama", null, false, "embedding", "1:0", "1:1")]
+    [InlineData("llama", 8, false, "embedding", "0:1")]
+    [InlineData("llama", 8, true, "0:1", "1:1")]
+    public void GradientsOfHiddenStatesAreTheSlopeOfTheirLoss(string name, int? hidden, bool recompute, params string[] states)
+    {
+        using ThreadTeam alone = new(1);
+        using Pair pair = new(name, Divergence.ForwardKl, 0, alone, move: 0.05f, hidden, recompute, states);
+        Assert.Equal(hidden is not null, pair.Parameters.Has(StatePair.ProjectionName));
+        CheckGradients(pair);
+        Assert.Equal(pair.Student.Loss.Sum, pair.Student.StateLoss.Weight * pair.Student.StateLoss.Sum, 1e-6);
+    }
+
+    private static void CheckGradients(Pair pair)
+    {
         pair.Forward(gradients: true);
+        double weight = pair.Student.StateLoss.Weight;
         pair.Student.Backward();
         Dictionary<string, float[]> gradients = pair.Parameters.All.ToDictionary(parameter => parameter.Parameter.Name, parameter => parameter.Gradient!.Floats().ToArray());
         Random random = new(3);
@@ -40,7 +61,7 @@ public sealed class DistillationTapeTests
         double Loss()
         {
             pair.Forward(gradients: true);
-            return pair.Student.Loss.Sum;
+            return pair.Student.Loss.Sum + (weight * pair.Student.StateLoss.Sum);
         }
     }
 
@@ -80,19 +101,22 @@ public sealed class DistillationTapeTests
     {
         private readonly int[] _tokens, _targets, _starts = new int[2 * Time];
 
-        public Pair(string name, Divergence divergence, float label, ThreadTeam team, float move)
+        public Pair(string name, Divergence divergence, float label, ThreadTeam team, float move, int? hidden = null, bool recompute = false, params string[] states)
         {
-            Model model = GoldenModel.Read(name).Open();
+            Model model = GoldenModel.Read(name).Open(), student = PrunedModel.Of(model, new PruneShape { Hidden = hidden }.Rank(model.Config, null, name));
             TrainingParameters teacher = new(ParameterList.Of(model.Config), _ => false);
-            Parameters = new TrainingParameters(ParameterList.Of(model.Config), _ => true);
+            StatePair[] pairs = [.. states.Select(pair => StatePair.Parse(pair, name, model.Config, student.Config))];
+            Parameters = new TrainingParameters([.. ParameterList.Of(student.Config), .. StatePair.Parameters(model.Config, student.Config)], _ => true);
             teacher.Load(model.Parameter);
-            Parameters.Load(model.Parameter);
+            new Parametrization(new RecipeParametrization(), student.Config).Initialize(Parameters, 1);
+            Parameters.Load(student.Parameter);
             Random random = new(1);
             foreach (ref float value in Parameters.Values.Floats())
                 value += move * (random.NextSingle() - 0.5f);
-            DecoderTapeOptions shape = new() { Batch = 2, Time = Time };
-            Student = new DecoderTape(model.Config, Parameters, shape with
+            DecoderTapeOptions shape = new() { Batch = 2, Time = Time, States = pairs };
+            Student = new DecoderTape(student.Config, Parameters, shape with
             {
+                Recompute = recompute,
                 Teacher = new DecoderTape(model.Config, teacher, shape with { IsTeacher = true }, team),
                 Goal = new DistillationGoal(divergence, 1, 0),
                 LabelWeight = label,
