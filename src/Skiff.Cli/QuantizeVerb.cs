@@ -33,6 +33,7 @@ internal static class QuantizeVerb
         Option<string?> saved = Flags.Text("--imatrix", "FILE", "The same from an importance matrix that --imatrix-out or llama.cpp's llama-imatrix wrote for this model.");
         Option<string?> kept = Flags.Text("--imatrix-out", "FILE", "With --imatrix-text: keep the importance matrix, a .gguf file that llama.cpp takes too.");
         Option<string?> gptq = Flags.Text("--gptq", "FILE", "Such a text too: weights are rounded one after the other, and those behind make up for what a rounding changes in the outputs (GPTQ). Slower, and closer to the model.");
+        Option<string?> awq = Flags.Text("--awq", "FILE", "Such a text too: inputs that are large on it first get larger weights, and what feeds them is divided by as much, which changes no output but by the rounding (AWQ). Goes with --gptq.");
         Option<long?> size = Flags.Bytes("--size", "With --gptq: bytes that the matrices may take. Each gets its own type, so that the predictions stay nearest; --type is then the name in the file.");
         Verb verb = new("quantize", "Write a model as a GGUF file with llama.cpp's mixtures of number types.")
         {
@@ -47,7 +48,7 @@ internal static class QuantizeVerb
         };
         verb.Arguments.Add(model);
         verb.Arguments.Add(output);
-        foreach (Option option in new Option[] { type, text, saved, kept, gptq, size, tokenizer })
+        foreach (Option option in new Option[] { type, text, saved, kept, gptq, awq, size, tokenizer })
             verb.Options.Add(option);
         verb.Validators.Add(result =>
         {
@@ -55,6 +56,8 @@ internal static class QuantizeVerb
                 result.AddError("--imatrix-text and --imatrix exclude each other");
             if (result.GetValue(gptq) is not null && (result.GetValue(text) ?? result.GetValue(saved)) is not null)
                 result.AddError("--gptq and an importance matrix exclude each other");
+            if (result.GetValue(awq) is not null && result.GetValue(saved) is not null)
+                result.AddError("--awq changes the inputs that --imatrix was made of: give --imatrix-text");
             if (result.GetValue(size) is not null && result.GetValue(gptq) is null)
                 result.AddError("--size needs --gptq");
             if (result.GetValue(kept) is not null && result.GetValue(text) is null)
@@ -70,6 +73,8 @@ internal static class QuantizeVerb
             Model opened = Model.Open(source, parse.GetValue(tokenizer));
             QuantizationMix mix = parse.GetValue(type)!;
             TextWriter error = parse.InvocationConfiguration.Error;
+            if (parse.GetValue(awq) is { } seen)
+                opened = Progress.During(error, "reading the sample", "pieces", told => ActivationScaling.Of(opened, mix, seen, (done, all) => told(done, all), stop));
             if (parse.GetValue(gptq) is { } read)
             {
                 Model rounded = Round(opened, mix, read, parse.GetValue(size), error, stop);
@@ -86,12 +91,11 @@ internal static class QuantizeVerb
 
     private static Model Round(Model model, QuantizationMix mix, string text, long? size, TextWriter error, CancellationToken stop)
     {
+        GptqRounding rounding = Progress.During(error, "reading the sample", "pieces", told => GptqRounding.Of(model, text, (done, all) => told(done, all), stop));
         IReadOnlyDictionary<string, TensorType>? types = size is { } bytes
-            ? Progress.During(error, "choosing types", "trials", told => MixedTypes.Choose(model, bytes, text, (done, all) => told(done, all), stop))
+            ? Progress.During(error, "choosing types", "trials", told => MixedTypes.Choose(rounding, bytes, text, (done, all) => told(done, all), stop))
             : null;
-        return Progress.During(error, "rounding", "pieces and matrices", told => types is null
-            ? GptqModel.Of(model, mix, text, (done, all) => told(done, all), stop)
-            : GptqModel.Of(model, types, text, (done, all) => told(done, all), stop));
+        return Progress.During(error, "rounding", "matrices", told => types is null ? rounding.As(mix, (done, all) => told(done, all), stop) : rounding.As(types, (done, all) => told(done, all), stop));
     }
 
     private static ImportanceMatrix Collect(Model model, string text, string? kept, TextWriter error, CancellationToken stop)

@@ -1,5 +1,4 @@
 // N outputs, K inputs of a matrix, B values of a block
-using Skiff.Models;
 using Skiff.Tensors;
 
 namespace Skiff.Compression;
@@ -74,60 +73,5 @@ internal static class Gptq
         double[] costs = [.. factor.Select(row => 1 / (row[0] * row[0]))];
         double mean = costs.Average();
         return [.. costs.Select(cost => (float)((cost / mean) + 1e-4))];
-    }
-}
-
-/// <summary>A model whose matrices are quantized by <see cref="Gptq"/>.</summary>
-public static class GptqModel
-{
-    /// <summary>Samples of the text that are read, and tokens of each.</summary>
-    public const int Samples = 128, Length = 512;
-
-    /// <summary>Quantizes. Matrices of blocks are rounded with the text in mind, as are heads and embeddings without it, which read no rows of a text.</summary>
-    /// <param name="model">Best before it was quantized.</param>
-    /// <param name="mix">Which matrix gets which type.</param>
-    /// <param name="text">A text of the kind the model is for.</param>
-    /// <param name="progress">Told how much is done, and of how much.</param>
-    /// <param name="stop">Ends the work.</param>
-    /// <exception cref="InvalidInputException">The text is too short, or the matrices too wide.</exception>
-    public static Model Of(Model model, QuantizationMix mix, string text, Action<int, int>? progress = null, CancellationToken stop = default)
-    {
-        Func<StoredTensor, TensorType> typeOf = mix.TypesOf(model.Config);
-        Dictionary<string, TensorType> types = GgufLayout.Of(model.Config).Tensors
-            .SelectMany(stored => stored.Parts.Where(part => part.Parameter.IsMatrix).Select(part => (part.Parameter.Name, Type: ModelWriter.Fitting(typeOf(stored), part.Parameter.Columns))))
-            .DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Type);
-        return Of(model, types, text, progress, stop);
-    }
-
-    /// <summary>The same with a type for each matrix by its parameter's name, as of <see cref="MixedTypes"/>.</summary>
-    /// <inheritdoc cref="Of(Model, QuantizationMix, string, Action{int, int}?, CancellationToken)"/>
-    public static Model Of(Model model, IReadOnlyDictionary<string, TensorType> types, string text, Action<int, int>? progress = null, CancellationToken stop = default) =>
-        Of(model, types, CalibrationText.Samples(model, text, Samples, Length), progress, stop);
-
-    internal static Model Of(Model model, IReadOnlyDictionary<string, TensorType> types, IReadOnlyList<Memory<int>> samples, Action<int, int>? progress, CancellationToken stop)
-    {
-        (Parameter Parameter, TensorType Type)[] matrices = [.. ParameterList.Of(model.Config).Where(parameter => types.ContainsKey(parameter.Name)).Select(parameter => (parameter, types[parameter.Name]))];
-        int all = samples.Count + matrices.Length, done = 0;
-        InputHessians hessians = InputHessians.Collect(model, samples, (seen, _) => progress?.Invoke(done = seen, all), stop);
-        Dictionary<string, Tensor> quantized = [];
-        Tensor? of = null;
-        double[][] factor = [];
-        foreach ((Parameter parameter, TensorType type) in matrices)
-        {
-            stop.ThrowIfCancellationRequested();
-            Tensor whole = model.Parameter(parameter.Name);
-            if (type.IsQuantized() && hessians.Of(parameter.Name) is { } hessian)
-            {
-                // Matrices that share their inputs follow each other.
-                if (hessian != of)
-                    (of, factor) = (hessian, InverseFactor.Of(hessian));
-                quantized[parameter.Name] = Gptq.Quantize(whole, factor, type);
-            }
-            else
-                quantized[parameter.Name] = whole.ConvertTo(type);
-            progress?.Invoke(++done, all);
-        }
-
-        return model.With(model.Config, name => quantized.GetValueOrDefault(name) ?? model.Parameter(name), name => quantized.TryGetValue(name, out Tensor? tensor) ? tensor.Type : model.TypeOf(name));
     }
 }

@@ -21,14 +21,14 @@ public static class ExperimentRunner
     /// <param name="experiment">Which.</param>
     /// <param name="folder">The folder; made where it is not there.</param>
     /// <param name="data">The data folder.</param>
-    /// <param name="smoke">The version of a few minutes.</param>
+    /// <param name="size">How much of it.</param>
     /// <param name="progress">Told before each step, and where there is something to say within.</param>
     /// <param name="stop">Ends the work between two steps or within one.</param>
     /// <returns>The page's text.</returns>
     /// <exception cref="InvalidInputException">Something is missing, or another process works in the folder.</exception>
-    public static string Run(Experiment experiment, string folder, string data, bool smoke, Action<ExperimentProgress> progress, CancellationToken stop)
+    public static string Run(Experiment experiment, string folder, string data, ExperimentSize size, Action<ExperimentProgress> progress, CancellationToken stop)
     {
-        IReadOnlyList<ExperimentStep> steps = experiment.Steps(smoke);
+        IReadOnlyList<ExperimentStep> steps = experiment.Steps(size);
         using FileStream held = Hold(folder);
         Dictionary<string, JsonObject> figures = [];
         double all = steps.Sum(step => step.Cost), done = 0, spent = 0, spentCost = 0;

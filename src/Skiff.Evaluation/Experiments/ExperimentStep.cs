@@ -22,13 +22,29 @@ public sealed record ExperimentContext(string Folder, string Data, string Key, I
 /// <summary>An experiment: its steps in order, and the page that they make.</summary>
 /// <param name="Name">What the command calls it.</param>
 /// <param name="Description">One line.</param>
-/// <param name="Steps">The steps; a few minutes' worth for a smoke run.</param>
+/// <param name="Steps">The steps of a size.</param>
 /// <param name="Page">The Markdown, from the figures of all steps by name.</param>
-public sealed record Experiment(string Name, string Description, Func<bool, IReadOnlyList<ExperimentStep>> Steps, Func<IReadOnlyDictionary<string, JsonObject>, string> Page)
+public sealed record Experiment(string Name, string Description, Func<ExperimentSize, IReadOnlyList<ExperimentStep>> Steps, Func<IReadOnlyDictionary<string, JsonObject>, string> Page)
 {
+    /// <summary>There is a version with larger models.</summary>
+    public bool HasLarge { get; init; }
+
     /// <summary>Pictures beside the page, SVG by file name.</summary>
     public Func<IReadOnlyDictionary<string, JsonObject>, IReadOnlyDictionary<string, string>> Pictures { get; init; } = _ => new Dictionary<string, string>();
 
     /// <summary>Those that there are.</summary>
     public static IReadOnlyList<Experiment> All { get; } = [AnchorExperiment.Create(), CompressionExperiment.Create()];
+}
+
+/// <summary>How much of an experiment is run.</summary>
+public enum ExperimentSize
+{
+    /// <summary>A minute's worth, to see that all of it runs.</summary>
+    Smoke,
+
+    /// <summary>What its page is about.</summary>
+    Usual,
+
+    /// <summary>That, and larger models.</summary>
+    Large,
 }

@@ -122,6 +122,6 @@ public sealed class ExperimentRunnerTests : IDisposable
         });
         Experiment experiment = new("test", "", _ => [Step("a", 1, ""), Step("b", 2, key, "a"), Step("c", 3, "", "b"), Step("d", 4, "", "a")],
             figures => string.Join(", ", figures.Select(step => $"{step.Key} {(double)step.Value["value"]!}")));
-        return ExperimentRunner.Run(experiment, _folder.Path, "", smoke: false, _told.Add, stop?.Token ?? CancellationToken.None);
+        return ExperimentRunner.Run(experiment, _folder.Path, "", ExperimentSize.Usual, _told.Add, stop?.Token ?? CancellationToken.None);
     }
 }

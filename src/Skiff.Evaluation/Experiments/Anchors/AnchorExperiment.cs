@@ -28,8 +28,9 @@ internal static class AnchorExperiment
     /// <summary>The models of a run.</summary>
     public static IReadOnlyList<AnchorModelSize> Sizes(bool smoke) => smoke ? [AnchorModelSize.Smoke] : [AnchorModelSize.Small, AnchorModelSize.Medium];
 
-    private static List<ExperimentStep> Steps(bool smoke)
+    private static List<ExperimentStep> Steps(ExperimentSize whole)
     {
+        bool smoke = whole == ExperimentSize.Smoke;
         AnchorMeasure measure = smoke ? AnchorMeasure.Smoke : new AnchorMeasure();
         List<ExperimentStep> steps = [new("prepare", 3, $"corpus 3 {smoke}", [], context => AnchorTraining.Prepare(context, smoke))];
         foreach (AnchorModelSize size in Sizes(smoke))

@@ -9,12 +9,12 @@ internal static class CompressionPage
     public static string Write(IReadOnlyDictionary<string, JsonObject> figures)
     {
         StringBuilder page = new();
-        foreach (CompressionTier tier in CompressionTier.All)
+        foreach (CompressionTier tier in CompressionTier.All.Where(tier => figures.ContainsKey($"{tier.Name}-teacher-1")))
             new CompressionTables(tier, figures, page).Write();
-        foreach ((string model, JsonNode? measured) in figures["quantization"])
+        foreach ((string step, JsonObject measured) in figures.Where(step => step.Key.EndsWith("-quantization", StringComparison.Ordinal)))
         {
-            Markdown.Title(page, $"Number types: {model}");
-            Markdown.Table(page, [["type", "way", "bytes of matrices", "KL to f32", "bits/byte", "same likeliest token"], .. measured!.AsArray().Select(row => (string[])
+            Markdown.Title(page, $"Number types: {step[..^"-quantization".Length]}");
+            Markdown.Table(page, [["type", "way", "bytes of matrices", "KL to f32", "bits/byte", "same likeliest token"], .. measured["rows"]!.AsArray().Select(row => (string[])
             [
                 row!["type"]!.ToString(), row["way"]!.ToString(), $"{(long)row["bytes"]!:N0}", Markdown.Text((double)row["kl"]!, "0.00000"), Markdown.Text((double)row["bits_per_byte"]!, "0.0000"),
                 Markdown.Text((double)row["same_top"]!, "0.0%"),

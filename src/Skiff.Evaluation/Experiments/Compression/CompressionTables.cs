@@ -8,21 +8,27 @@ internal sealed class CompressionTables(CompressionTier tier, IReadOnlyDictionar
 {
     private static readonly string[] s_pruned = ["half-kl", "half-kl-4"];
 
-    private readonly int[] _seeds = [.. Enumerable.Range(1, 3).Where(seed => figures.ContainsKey($"{tier.Name}-teacher-{seed}"))];
+    private readonly int[] _seeds = [.. Enumerable.Range(1, tier.Seeds).Where(seed => figures.ContainsKey($"{tier.Name}-teacher-{seed}"))];
+
+    private readonly CompressionArm[] _arms = [.. CompressionArm.All.Where(arm => figures.ContainsKey($"{tier.Name}-{arm.Name}-1"))];
 
     public void Write()
     {
         Markdown.Title(page, $"{tier.What}");
         string[] head = ["student", "parameters without embeddings", "tokens", "10^12 operations", "learning rate", "loss, nats", "bits/byte", "KL to the teacher", "same likeliest token", .. tier.Probes];
         List<string[]> rows = [head, Row("teacher", "the teacher")];
-        if (tier.Arms.Any(arm => arm.Corrected))
+        if (Has("corrected"))
             rows.Add(Row("corrected", "the teacher, corrected, on new texts"));
-        rows.AddRange(tier.Arms.Select(arm => Row(arm.Name, arm.What)));
+        rows.AddRange(_arms.Select(arm => Row(arm.Name, arm.What)));
         Markdown.Table(page, rows);
         Comparisons();
         Factors();
-        Markdown.Title(page, $"{tier.Name}: speed of generation, times the teacher's");
-        Markdown.Table(page, [["student", "factor"], .. figures[$"{tier.Name}-speed"].Select(pair => (string[])[pair.Key, Markdown.Text((double)pair.Value!, "0.00")])]);
+        Markdown.Title(page, $"{tier.Name}: speed of generation, times the teacher's, alone and as the teacher's guesser");
+        Markdown.Table(page, [["student", "alone", "guesses right", "the teacher with its guesses", "greedy texts that stay the same"], .. figures[$"{tier.Name}-guesses"].Select(pair => (string[])
+        [
+            pair.Key, Markdown.Text((double)figures[$"{tier.Name}-speed"][pair.Key]!, "0.00"), Markdown.Text((double)pair.Value!["right"]!, "0.0%"), Markdown.Text((double)pair.Value["speed"]!, "0.00"),
+            $"{pair.Value["same"]} of {pair.Value["texts"]}",
+        ])]);
     }
 
     // Worlds differ more than students do: the difference is taken within each.
@@ -42,8 +48,8 @@ internal sealed class CompressionTables(CompressionTier tier, IReadOnlyDictionar
     private void Factors()
     {
         Markdown.Title(page, $"{tier.Name}: tokens from scratch for the loss of the pruned student, times its own");
-        string[] scratch = [.. tier.Arms.Where(arm => arm.Name.StartsWith("half-scratch-", StringComparison.Ordinal) && arm.Distill is null).OrderBy(arm => arm.Budget).Select(arm => arm.Name)];
-        Markdown.Table(page, [["student", .. _seeds.Select(seed => $"seed {seed}")], .. s_pruned.Select(name => (string[])
+        string[] scratch = [.. _arms.Where(arm => arm.Name.StartsWith("half-scratch-", StringComparison.Ordinal) && arm.Distill is null).OrderBy(arm => arm.Budget).Select(arm => arm.Name)];
+        Markdown.Table(page, [["student", .. _seeds.Select(seed => $"seed {seed}")], .. s_pruned.Where(Has).Select(name => (string[])
             [WhatOf(name), .. _seeds.Select(seed => Factor(scratch, name, seed))])]);
     }
 
@@ -72,7 +78,7 @@ internal sealed class CompressionTables(CompressionTier tier, IReadOnlyDictionar
 
     private bool Has(string name) => figures.ContainsKey($"{tier.Name}-{name}-1-figures");
 
-    private string WhatOf(string name) => tier.Arms.FirstOrDefault(arm => arm.Name == name) is { } arm ? (arm.What.StartsWith("the same", StringComparison.Ordinal) ? $"{name}: {arm.What}" : arm.What) : "the teacher";
+    private string WhatOf(string name) => _arms.FirstOrDefault(arm => arm.Name == name) is { } arm ? (arm.What.StartsWith("the same", StringComparison.Ordinal) ? $"{name}: {arm.What}" : arm.What) : "the teacher";
 
     private string[] Row(string name, string what)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Skiff.Compression;
 using Skiff.Inference;
 using Skiff.Models;
 
@@ -10,8 +11,14 @@ internal abstract class CompressionTier
     /// <summary>Tokens in a row of training; samples are cut to it.</summary>
     public const int Context = 128;
 
-    /// <summary>Both kinds of text.</summary>
-    public static IReadOnlyList<CompressionTier> All { get; } = [new WorldTier(), new TextTier()];
+    /// <summary>Seconds of a step of the smaller models.</summary>
+    public const double UsualStep = 0.06;
+
+    /// <summary>All of them; the last is for larger models.</summary>
+    public static IReadOnlyList<CompressionTier> All { get; } = [new WorldTier(), new TextTier(), new LargeTier()];
+
+    /// <summary>Those of a size.</summary>
+    public static IEnumerable<CompressionTier> Of(ExperimentSize size) => All.Where(tier => tier is not LargeTier || size == ExperimentSize.Large);
 
     /// <summary>Its folder, and the beginning of its steps' names.</summary>
     public abstract string Name { get; }
@@ -19,11 +26,32 @@ internal abstract class CompressionTier
     /// <summary>What the page says of it.</summary>
     public abstract string What { get; }
 
+    /// <summary>How many teachers there are, each by a seed of its own.</summary>
+    public virtual int Seeds => 3;
+
+    /// <summary>The teacher's sizes: 1.48 million parameters without embeddings.</summary>
+    public virtual string Teacher => "hidden_size: 128, intermediate_size: 352, num_hidden_layers: 8, num_attention_heads: 4, num_key_value_heads: 2";
+
+    /// <summary>What is left of it.</summary>
+    public virtual PruneShape ShapeOf(StudentSize size) => size switch
+    {
+        StudentSize.Half => new PruneShape { Hidden = 96, Intermediate = 192 },
+        StudentSize.Shallow => new PruneShape { LayerCount = 4 },
+        StudentSize.Quarter => new PruneShape { Hidden = 64, Intermediate = 128 },
+        _ => new PruneShape { Hidden = 32, Intermediate = 64 },
+    };
+
+    /// <summary>The tier whose learning rates its students take.</summary>
+    public virtual string RatesOf => Name;
+
     /// <summary>Steps of a teacher.</summary>
     public abstract int TeacherSteps { get; }
 
-    /// <summary>Students that are trained on it.</summary>
-    public abstract IReadOnlyList<CompressionArm> Arms { get; }
+    /// <summary>Seconds of a student's step with a teacher, about, for the time that is left.</summary>
+    public virtual double StepCost => UsualStep;
+
+    /// <summary>Students that are trained on it; of a smoke run fewer, of each kind one.</summary>
+    public abstract IReadOnlyList<CompressionArm> ArmsOf(ExperimentSize size);
 
     /// <summary>What its items ask for.</summary>
     public abstract IReadOnlyList<string> Probes { get; }

@@ -14,13 +14,10 @@ internal sealed class CompressionTraining(CompressionTier tier, bool smoke)
     // Seed of the runs that a learning rate is chosen by.
     private const int RateSeed = 101;
 
-    /// <summary>The teacher: 1.48 million parameters without embeddings.</summary>
-    private const string Teacher = "model: {model_type: llama, hidden_size: 128, intermediate_size: 352, num_hidden_layers: 8, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 32, max_position_embeddings: 256, tie_word_embeddings: true}";
-
     /// <summary>Trains a seed's teacher and scores its parts.</summary>
     public JsonObject TrainTeacher(ExperimentContext context, int seed)
     {
-        long tokens = Train(context, "teacher", seed, Steps(tier.TeacherSteps), TeacherRate, shifted: false, $"{Teacher}\n{TokenizerOf(context)}");
+        long tokens = Train(context, "teacher", seed, Steps(tier.TeacherSteps), TeacherRate, shifted: false, $"model: {{model_type: llama, {tier.Teacher}, head_dim: 32, max_position_embeddings: 256, tie_word_embeddings: true}}\n{TokenizerOf(context)}");
         return Scored(context, "teacher", seed, tokens, shifted: false);
     }
 
@@ -69,7 +66,7 @@ internal sealed class CompressionTraining(CompressionTier tier, bool smoke)
         string from = arm.Start switch { StudentStart.Half => "half-kl", StudentStart.Uncorrected => "teacher", _ => teacher };
         Model whole = Model.Open(ModelPath(context, from, teacherSeed));
         Importance importance = arm.Start == StudentStart.Half ? Measured(context, whole, teacherSeed, shifted: false) : Importance.Read(Scores(context, from, teacherSeed), whole.Config);
-        PruneShape size = arm.Start == StudentStart.Random ? arm.Size with { RandomSeed = seed } : arm.Size;
+        PruneShape size = tier.ShapeOf(arm.Size) with { RandomSeed = arm.Start == StudentStart.Random ? seed : null };
         if (Directory.Exists(pruned))
             Directory.Delete(pruned, recursive: true);
         ModelWriter.Write(PrunedModel.Of(whole, size.Rank(whole.Config, importance, from)), pruned);

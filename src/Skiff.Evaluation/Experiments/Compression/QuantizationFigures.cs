@@ -9,39 +9,41 @@ namespace Skiff.Evaluation;
 /// <summary>What number types cost a model, and what rounding with a text in mind saves of it.</summary>
 internal static class QuantizationFigures
 {
-    /// <summary>Those that most rows fill.</summary>
-    public static IReadOnlyList<string> Types { get; } = ["q8_0", "q5_1", "q5_0", "q4_1", "q4_0"];
+    // Those whose blocks most rows fill.
+    private static readonly string[] s_types = ["q8_0", "q5_1", "q5_0", "q4_1", "q4_0"];
 
     /// <summary>By type and way: bytes of all matrices, KL to the model as it is, bits for each byte of text.</summary>
     /// <param name="model">In single precision.</param>
     /// <param name="text">A text to round with.</param>
     /// <param name="samples">Others to measure on.</param>
-    /// <param name="types">Names of mixtures.</param>
+    /// <param name="smoke">One type, and none chosen.</param>
     /// <param name="folder">For files on the way.</param>
     /// <param name="stop">Ends the work.</param>
-    public static JsonArray Measure(Model model, string text, IReadOnlyList<Memory<int>> samples, IEnumerable<string> types, string folder, CancellationToken stop)
+    public static JsonObject Measure(Model model, string text, IReadOnlyList<Memory<int>> samples, bool smoke, string folder, CancellationToken stop)
     {
         ImportanceMatrix importance = ImportanceCollector.Collect(model, text, stop: stop);
         Directory.CreateDirectory(folder);
+        GptqRounding rounding = GptqRounding.Of(model, text, stop: stop);
         JsonArray rows = [];
         Add("f32", "", model);
-        foreach (string name in types)
+        foreach (string name in smoke ? s_types[^1..] : s_types)
         {
             QuantizationMix mix = QuantizationMix.All.Single(mix => mix.Name == name);
-            Model nearest = Written(mix, null, $"{name}.gguf");
+            Model nearest = Written(model, mix, null, $"{name}.gguf");
             Add(name, "each weight to its nearest", nearest);
-            Add(name, "importance matrix", Written(mix, importance, $"{name}-importance.gguf"));
-            Add(name, "GPTQ", GptqModel.Of(model, mix, text, stop: stop));
-            if (name is "q4_0" or "q5_0")
-                Add(name, "types chosen for the same bytes, GPTQ", GptqModel.Of(model, MixedTypes.Choose(model, BytesOf(nearest), text, stop: stop), text, stop: stop));
+            Add(name, "importance matrix", Written(model, mix, importance, $"{name}-importance.gguf"));
+            Add(name, "AWQ", Written(ActivationScaling.Of(model, mix, text, stop: stop), mix, null, $"{name}-awq.gguf"));
+            Add(name, "GPTQ", rounding.As(mix, stop: stop));
+            if (!smoke && name is ("q4_0" or "q5_0"))
+                Add(name, "types chosen for the same bytes, GPTQ", rounding.As(MixedTypes.Choose(rounding, BytesOf(nearest), text, stop: stop), stop: stop));
         }
 
-        return rows;
+        return new JsonObject { ["rows"] = rows };
 
-        Model Written(QuantizationMix mix, ImportanceMatrix? weights, string file)
+        Model Written(Model whole, QuantizationMix mix, ImportanceMatrix? weights, string file)
         {
             string path = Path.Combine(folder, file);
-            ModelWriter.Write(model, path, mix, weights);
+            ModelWriter.Write(whole, path, mix, weights);
             return Model.Open(path);
         }
 

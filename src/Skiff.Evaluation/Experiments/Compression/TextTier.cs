@@ -3,7 +3,7 @@ using Skiff.Inference;
 namespace Skiff.Evaluation;
 
 /// <summary>The data folder's stories and children's books, the same for all seeds.</summary>
-internal sealed class TextTier : CompressionTier
+internal class TextTier : CompressionTier
 {
     private const int Choices = 4;
 
@@ -13,7 +13,7 @@ internal sealed class TextTier : CompressionTier
 
     public override int TeacherSteps => 2440;
 
-    public override IReadOnlyList<CompressionArm> Arms { get; } = [.. CompressionArm.All.Where(arm => arm.OnText)];
+    public override IReadOnlyList<CompressionArm> ArmsOf(ExperimentSize size) => [.. CompressionArm.All.Where(arm => size == ExperimentSize.Smoke ? arm.OnLarge : arm.OnText)];
 
     public override IReadOnlyList<string> Probes { get; } = ["NextSentence", "RecurringWord", "WordOrder"];
 

@@ -14,7 +14,8 @@ internal sealed class WorldTier : CompressionTier
 
     public override int TeacherSteps => 4880;
 
-    public override IReadOnlyList<CompressionArm> Arms => CompressionArm.All;
+    public override IReadOnlyList<CompressionArm> ArmsOf(ExperimentSize size) => size != ExperimentSize.Smoke ? CompressionArm.All
+        : [.. CompressionArm.All.Where(arm => arm.OnText || arm.Shifted || arm.Start == StudentStart.Half || arm.Name == "half-states")];
 
     public override IReadOnlyList<string> Probes { get; } = Enum.GetNames<WorldSkill>();
 
