@@ -40,6 +40,15 @@ public sealed class QuantizationMix
     /// <summary>Its number in a file's <c>general.file_type</c>.</summary>
     internal uint FileType { get; }
 
+    /// <summary>The type of each matrix of a model by its parameter's name; rows that fill no blocks get a type that fits, as in a file.</summary>
+    public IReadOnlyDictionary<string, TensorType> MatrixTypes(ModelConfig config)
+    {
+        Func<StoredTensor, TensorType> typeOf = TypesOf(config);
+        return GgufLayout.Of(config).Tensors
+            .SelectMany(stored => stored.Parts.Where(part => part.Parameter.IsMatrix).Select(part => (part.Parameter.Name, Type: ModelWriter.Fitting(typeOf(stored), part.Parameter.Columns))))
+            .DistinctBy(pair => pair.Name).ToDictionary(pair => pair.Name, pair => pair.Type);
+    }
+
     /// <summary>The type of each matrix of a model's GGUF file, whether or not its rows fill that type's blocks.</summary>
     internal Func<StoredTensor, TensorType> TypesOf(ModelConfig config)
     {

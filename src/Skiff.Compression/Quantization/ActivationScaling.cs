@@ -25,7 +25,7 @@ public static class ActivationScaling
     /// <param name="stop">Ends the work.</param>
     /// <exception cref="InvalidInputException">The text is too short, or the matrices too wide.</exception>
     public static Model Of(Model model, QuantizationMix mix, string text, Action<int, int>? progress = null, CancellationToken stop = default) =>
-        Of(model, MatrixTypes.Of(model.Config, mix), CalibrationText.Samples(model, text, GptqRounding.Samples, GptqRounding.Length), progress, stop);
+        Of(model, mix.MatrixTypes(model.Config), CalibrationText.Samples(model, text, GptqRounding.Samples, GptqRounding.Length), progress, stop);
 
     internal static Model Of(Model model, IReadOnlyDictionary<string, TensorType> types, Memory<int>[] samples, Action<int, int>? progress, CancellationToken stop)
     {

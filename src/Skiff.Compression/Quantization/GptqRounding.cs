@@ -35,7 +35,7 @@ public sealed class GptqRounding
     public Model Original => _model;
 
     /// <summary>The model with the types of a mixture.</summary>
-    public Model As(QuantizationMix mix, Action<int, int>? progress = null, CancellationToken stop = default) => As(MatrixTypes.Of(_model.Config, mix), progress, stop);
+    public Model As(QuantizationMix mix, Action<int, int>? progress = null, CancellationToken stop = default) => As(mix.MatrixTypes(_model.Config), progress, stop);
 
     /// <summary>The model with a type for each matrix by its parameter's name, as of <see cref="MixedTypes"/>.</summary>
     /// <param name="types">A matrix that is not named stays as it is.</param>

@@ -14,7 +14,7 @@ internal readonly record struct StepResult(int Targets, double Loss, double Grad
 /// One optimizer step: the batch in micro-batches, gradients added up and clipped, then the update. A loss or gradient that is no
 /// number leaves the parameters as they were.
 /// </summary>
-internal sealed class TrainingStep(TrainingParameters parameters, Optimizer optimizer, double clip, ThreadTeam? team = null)
+internal sealed class TrainingStep(TrainingParameters parameters, Optimizer optimizer, double clip, ThreadTeam? team = null, RoundedWeights? rounded = null)
 {
     private readonly ThreadTeam _team = team ?? ThreadTeam.Default;
 
@@ -29,6 +29,7 @@ internal sealed class TrainingStep(TrainingParameters parameters, Optimizer opti
         IReadOnlyList<ExpertLoss> experts = tape.ExpertLosses;
         for (int i = 0; i < experts.Count; i++)
             experts[i].Scale = 1.0 / passes;
+        rounded?.Round();
         for (int pass = 0; pass < passes; pass++)
         {
             int first = pass * tape.Tokens;
@@ -42,6 +43,7 @@ internal sealed class TrainingStep(TrainingParameters parameters, Optimizer opti
                 balance += experts[i].Balance / (experts.Count * passes);
         }
 
+        rounded?.Restore();
         double norm = Math.Sqrt(SquaredNorm.Compute(gradients, _team));
         if (double.IsFinite(loss) && double.IsFinite(norm))
             optimizer.Step(learningRate, step, clip > 0 && norm > clip ? (float)(clip / norm) : 1);

@@ -73,6 +73,9 @@ public sealed record Recipe
     /// <summary>A block's activations are computed again for its gradients instead of being kept: less memory, a third more arithmetic.</summary>
     public bool Recompute { get; init; }
 
+    /// <summary>Passes see the weights as this mixture of number types rounds them, so that the model loses less when it is quantized: <c>q4_0</c>.</summary>
+    public string? RoundTo { get; init; }
+
     /// <summary>Trains small additions to the matrices instead of the weights; null for the weights.</summary>
     public RecipeLora? Lora { get; init; }
 

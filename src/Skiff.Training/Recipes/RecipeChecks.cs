@@ -1,3 +1,4 @@
+using Skiff.Models;
 using Skiff.Tensors;
 
 namespace Skiff.Training;
@@ -26,6 +27,10 @@ internal static class RecipeChecks
         CheckAnchors(recipe, refuse);
         if (recipe.Distill is { Loss: Divergence.MeanSquare or Divergence.Cosine, Temperature: not 1 })
             throw refuse("distill.temperature", "must be 1 where logits are compared (mean_square, cosine)");
+        if (recipe.RoundTo is { } mix && QuantizationMix.All.All(known => known.Name != mix))
+            throw refuse("round_to", $"must be one of {string.Join(", ", QuantizationMix.All.Select(known => known.Name))}, not '{mix}'");
+        if (recipe.RoundTo is not null && recipe.Lora is not null)
+            throw refuse("round_to", "is for whole matrices, and lora trains none: leave one of them out");
         RecipeStages.Resolve(recipe, refuse);
         if (recipe.Validation.Tokens > 0 && recipe.HeldOut == 0)
             throw refuse("validation.tokens", "held_out is 0, so there is nothing to measure on: leave this away, or hold documents out");

@@ -19,6 +19,7 @@ public sealed class Trainer : IDisposable
     private readonly RunModel _model;
     private readonly Optimizer _optimizer;
     private readonly TrainingStep _step;
+    private readonly RoundedWeights? _rounded;
     private readonly DataLoader _loader;
     private readonly Validator _validator;
     private readonly StagedLearningRate _rate;
@@ -42,7 +43,8 @@ public sealed class Trainer : IDisposable
         _teacher = setup.Teacher?.Load();
         _model = new RunModel(setup, _parameters, _data.TurnEnd(setup.Tokenizer));
         _optimizer = setup.CreateOptimizer(_parameters);
-        _step = new TrainingStep(_parameters, _optimizer, recipe.Optimizer.Clip);
+        _rounded = setup.RoundTo is { } mix ? new RoundedWeights(_parameters, setup.Config, mix) : null;
+        _step = new TrainingStep(_parameters, _optimizer, recipe.Optimizer.Clip, rounded: _rounded);
         _validator = new Validator(_data.Sources, recipe, setup.Tokenizer, setup.Config.Anchors?.AddedId);
         _rate = recipe.LearningRateFactor();
         _watchdog = new LossWatchdog(recipe.Watchdog, from?.State.Watchdog ?? new WatchdogState(null, null, 0));
@@ -68,7 +70,9 @@ public sealed class Trainer : IDisposable
         TrainingParameters shadow = new(setup.Parameters, setup.Trains, shadow: true);
         TrainingParameters? teacher = setup.Teacher?.Shadow();
         long activations = Enumerable.Range(0, setup.Stages.Count).Max(stage => setup.CreateTape(stage, shadow, teacher).ByteLength);
-        return new MemoryNeed(shadow.Values.ByteLength + (teacher?.Values.ByteLength ?? 0), shadow.Gradients.ByteLength, Optimizer.BytesOf(shadow, setup.Rate), activations);
+        // The exact weights beside the rounded ones.
+        long exact = setup.RoundTo is null ? 0 : shadow.Values.ByteLength;
+        return new MemoryNeed(shadow.Values.ByteLength + exact + (teacher?.Values.ByteLength ?? 0), shadow.Gradients.ByteLength, Optimizer.BytesOf(shadow, setup.Rate), activations);
     }
 
     /// <summary>One line on what is going to be trained.</summary>
@@ -216,7 +220,9 @@ public sealed class Trainer : IDisposable
         Recipe recipe = _setup.Recipe;
         if (_validator.Tokens > 0 && IsDue(recipe.Validation.Every))
         {
+            _rounded?.Round();
             ValidationMetrics metrics = _validator.Measure(_tape!, _setup.Stages[_stage].Data.ContextLength, _done, CancellationToken.None);
+            _rounded?.Restore();
             log.Write(json => RunMetrics.Write(json, metrics));
             _events.Validation?.Invoke(metrics);
             if (_best is not { } best || metrics.Loss < best.Loss)

@@ -88,6 +88,9 @@ internal sealed class TrainingSetup
         : Config.Layers.All(layer => layer.Rope is null) ? throw new InvalidInputException(Source, $"stages.{stage - 1}.rope_theta", "the model's positions do not enter by rotation")
         : Config.With(new Dictionary<string, JsonNode?> { ["rope_theta"] = theta });
 
+    /// <summary>The number types that passes see the weights in, or null for the exact ones.</summary>
+    public QuantizationMix? RoundTo => QuantizationMix.All.FirstOrDefault(mix => mix.Name == Recipe.RoundTo);
+
     /// <summary>Hidden states that are compared with the teacher's.</summary>
     public IReadOnlyList<StatePair> States { get; private init; } = [];
 

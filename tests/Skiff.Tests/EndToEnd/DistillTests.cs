@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Skiff.Compression;
 using Skiff.Models;
 
 namespace Skiff.Tests.EndToEnd;
@@ -39,6 +40,22 @@ public sealed class DistillTests : IDisposable
         Assert.NotEqual(before, Model.Open(_folder.File("taught-teacher")).Parameter("final_norm.weight").Floats().ToArray());
     }
 
+    // Rounded to 4 bits, a model that learnt with its weights rounded is nearer to what it was.
+    [Fact]
+    public void AModelLearnsToBeRounded()
+    {
+        string teacher = Teacher(), text = Data.File("text", "tinystories-v1-train.jsonl.gz"), plain = _folder.File("plain.gguf"), aware = _folder.File("aware.gguf");
+        CommandLine.Output("distill", teacher, teacher, _folder.File("taught"), "--data", text, "--steps", "60", "--context", "128", "--batch", "8", "--learning-rate", "5e-4", "--round-to", "q4_0");
+        CommandLine.Output("quantize", teacher, plain, "--type", "q4_0");
+        CommandLine.Output("quantize", _folder.File("taught"), aware, "--type", "q4_0");
+        Model original = Model.Open(teacher);
+        Memory<int>[] samples = CalibrationText.Samples(original, Data.File("text", "tinystories-v2-gpt4.jsonl.gz"), 20, 128);
+        double nearest = Kl(plain), learnt = Kl(aware);
+        Assert.True(learnt < 0.8 * nearest, $"{learnt} against {nearest}");
+
+        double Kl(string path) => ModelDivergence.Measure(original, Model.Open(path), samples, TestContext.Current.CancellationToken).Kl;
+    }
+
     [Fact]
     public void WhatCannotBeHonouredIsRefused()
     {
@@ -48,6 +65,7 @@ public sealed class DistillTests : IDisposable
         Assert.Contains("a student needs its teacher's tokenizer", Refusal(_folder.File("small")));
         Assert.Contains("distill.loss: --set: must be one of", Refusal(teacher, "--loss", "l7"));
         Assert.Contains("distill.temperature: --set: must be 1", Refusal(teacher, "--loss", "cosine", "--temperature", "2"));
+        Assert.Contains("round_to: --set: must be one of q8_0, q4_0", Refusal(teacher, "--round-to", "q3"));
         Assert.Contains("distill.states: 'last' is no pair: write 'embedding', or TEACHER:STUDENT", Refusal(teacher, "--states", "last"));
         Assert.Contains("the teacher's blocks are 0 to 4, the student's 0 to 4", Refusal(teacher, "--states", "embedding,5:1"));
         Assert.False(Directory.Exists(_folder.File("refused")));

@@ -62,7 +62,10 @@ internal static class CompressionExperiment
             students.Add(new($"{tier.Name}-speed", 10, $"{smoke}", timed, context => Speed(context, training, smoke ? 5 : 301)));
             students.Add(new($"{tier.Name}-guesses", 20, $"{smoke}", timed, context => Guesses(context, tier, training, smoke ? 2 : 60)));
             if (tier is TextTier)
-                students.Add(new($"{tier.Name}-quantization", 150 * tier.StepCost / CompressionTier.UsualStep, $"{items}", [$"{tier.Name}-teacher-1"], context => Quantization(context, tier, training, items, smoke)));
+            {
+                students.Add(new($"{tier.Name}-rounded", 200 * tier.StepCost, $"{smoke}", [$"{tier.Name}-teacher-1"], training.TrainRounded));
+                students.Add(new($"{tier.Name}-quantization", 150 * tier.StepCost / CompressionTier.UsualStep, $"{items}", [$"{tier.Name}-teacher-1", $"{tier.Name}-rounded"], context => Quantization(context, tier, training, items, smoke)));
+            }
 
             string[] TeachersOf(CompressionArm arm, int seed) =>
                 [$"{tier.Name}-teacher-{seed}", .. arm.Corrected ? [$"{tier.Name}-corrected-{seed}"] : Array.Empty<string>(), .. arm.Start == StudentStart.Half ? [$"{tier.Name}-half-kl-{seed}"] : Array.Empty<string>()];
@@ -73,9 +76,9 @@ internal static class CompressionExperiment
 
     private static JsonObject Quantization(ExperimentContext context, CompressionTier tier, CompressionTraining training, int items, bool smoke)
     {
-        Model teacher = Model.Open(training.ModelPath(context, "teacher", 1));
+        Model teacher = Model.Open(training.ModelPath(context, "teacher", 1)), taught = Model.Open(training.ModelPath(context, context.Figures[$"{tier.Name}-rounded"]["run"]!.ToString(), 1));
         return QuantizationFigures.Measure(
-            teacher, tier.Corpus(context, 1, shifted: false), tier.Samples(context, teacher.Tokenizer, 1, shifted: false, draw: 7000, items / 4), smoke, Path.Combine(tier.Folder(context), "quantized"), context.Stop);
+            teacher, taught, tier.Corpus(context, 1, shifted: false), tier.Samples(context, teacher.Tokenizer, 1, shifted: false, draw: 7000, items / 4), smoke, Path.Combine(tier.Folder(context), "quantized"), context.Stop);
     }
 
     // The trained model of the data folder.
@@ -84,7 +87,7 @@ internal static class CompressionExperiment
         string stories = Path.Combine(context.Data, "models", "stories260k"), text = Path.Combine(context.Data, "text");
         Model model = Model.Open(Path.Combine(stories, "stories260K.bin"), Path.Combine(stories, "tok512.bin"));
         return QuantizationFigures.Measure(
-            model, Path.Combine(text, "tinystories-v1-train.jsonl.gz"), CalibrationText.Samples(model, Path.Combine(text, "tinystories-v2-gpt4.jsonl.gz"), items / 4, 256), smoke,
+            model, null, Path.Combine(text, "tinystories-v1-train.jsonl.gz"), CalibrationText.Samples(model, Path.Combine(text, "tinystories-v2-gpt4.jsonl.gz"), items / 4, 256), smoke,
             Path.Combine(context.Folder, "work", "stories"), context.Stop);
     }
 

@@ -11,6 +11,8 @@ internal sealed class CompressionTraining(CompressionTier tier, bool smoke)
     private const int StudentSteps = 61, CorrectionSteps = 244, SmokeShare = 100, Batch = 16;
     private const double TeacherRate = 3e-3;
 
+    private static readonly double[] s_roundedRates = [1e-4, 3e-4, 1e-3];
+
     // Seed of the runs that a learning rate is chosen by.
     private const int RateSeed = 101;
 
@@ -55,6 +57,25 @@ internal sealed class CompressionTraining(CompressionTier tier, bool smoke)
         // Forward and backward passes of the student, forward passes of the teacher: 2 operations a parameter forward, 4 back.
         double operations = tokens * ((6.0 * student.ParameterCount) + (arm.Distill is null ? 0 : 2.0 * teacher.ParameterCount));
         return new JsonObject { ["tokens"] = tokens, ["non_embedding"] = student.NonEmbeddingParameterCount, ["operations"] = operations, ["rate"] = rate };
+    }
+
+    /// <summary>The teacher taught by itself with its weights rounded to 4 bits, at the rate of three that loses least on texts of its own.</summary>
+    public JsonObject TrainRounded(ExperimentContext context)
+    {
+        string teacher = ExperimentTraining.Quoted(ModelPath(context, "teacher", 1));
+        Model original = Model.Open(ModelPath(context, "teacher", 1));
+        JsonArray tried = [];
+        foreach (double rate in smoke ? s_roundedRates[..1] : s_roundedRates)
+        {
+            string run = FormattableString.Invariant($"rounded-at-{rate}"), file = Path.Combine(tier.Folder(context), "rounded.gguf");
+            long tokens = Train(context, run, 1, Steps(StudentSteps), rate, shifted: false, $"init_from: {teacher}\nround_to: q4_0\ndistill: {{teacher: {teacher}}}");
+            ModelWriter.Write(Model.Open(ModelPath(context, run, 1)), file, QuantizationMix.All.Single(mix => mix.Name == "q4_0"));
+            ModelDivergence divergence = ModelDivergence.Measure(original, Model.Open(file), tier.Samples(context, original.Tokenizer, 1, shifted: false, draw: 9000, smoke ? 4 : 100), context.Stop);
+            tried.Add(new JsonObject { ["rate"] = rate, ["kl"] = divergence.Kl, ["run"] = run, ["tokens"] = tokens });
+        }
+
+        JsonNode best = tried.MinBy(one => (double)one!["kl"]!)!;
+        return new JsonObject { ["run"] = best["run"]!.ToString(), ["rate"] = (double)best["rate"]!, ["tokens"] = (long)best["tokens"]!, ["tried"] = tried };
     }
 
     /// <summary>Where a run's model lies.</summary>

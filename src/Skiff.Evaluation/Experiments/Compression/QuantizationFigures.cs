@@ -14,12 +14,13 @@ internal static class QuantizationFigures
 
     /// <summary>By type and way: bytes of all matrices, KL to the model as it is, bits for each byte of text.</summary>
     /// <param name="model">In single precision.</param>
+    /// <param name="taught">The same after it was taught by itself with weights rounded to q4_0, or null.</param>
     /// <param name="text">A text to round with.</param>
     /// <param name="samples">Others to measure on.</param>
     /// <param name="smoke">One type, and none chosen.</param>
     /// <param name="folder">For files on the way.</param>
     /// <param name="stop">Ends the work.</param>
-    public static JsonObject Measure(Model model, string text, IReadOnlyList<Memory<int>> samples, bool smoke, string folder, CancellationToken stop)
+    public static JsonObject Measure(Model model, Model? taught, string text, IReadOnlyList<Memory<int>> samples, bool smoke, string folder, CancellationToken stop)
     {
         ImportanceMatrix importance = ImportanceCollector.Collect(model, text, stop: stop);
         Directory.CreateDirectory(folder);
@@ -33,6 +34,8 @@ internal static class QuantizationFigures
             Add(name, "each weight to its nearest", nearest);
             Add(name, "importance matrix", Written(model, mix, importance, $"{name}-importance.gguf"));
             Add(name, "AWQ", Written(ActivationScaling.Of(model, mix, text, stop: stop), mix, null, $"{name}-awq.gguf"));
+            if (taught is not null && name == "q4_0")
+                Add(name, "taught with weights rounded", Written(taught, mix, null, $"{name}-taught.gguf"));
             Add(name, "GPTQ", rounding.As(mix, stop: stop));
             if (!smoke && name is ("q4_0" or "q5_0"))
                 Add(name, "types chosen for the same bytes, GPTQ", rounding.As(MixedTypes.Choose(rounding, BytesOf(nearest), text, stop: stop), stop: stop));

@@ -13,6 +13,7 @@ public sealed class RecipeTests
     {
         Recipe recipe = Recipes.Parse(Recipes.Whole);
         Assert.Equal(("runs/a: b", 7, 0.02, 512, 16, 4), (recipe.Output, recipe.Seed, recipe.HeldOut, recipe.ContextLength, recipe.BatchSize, recipe.MicroBatchSize));
+        Assert.Equal("q4_0", recipe.RoundTo);
         Assert.Equal((false, 20_000_000, null, true, 4000), (recipe.DocumentMask, recipe.Tokens, recipe.Steps, recipe.Recompute, recipe.Tokenizer!.VocabSize));
         Assert.Equal("zoo:smollm2-135m", recipe.Model!.Base);
         Assert.Equal(

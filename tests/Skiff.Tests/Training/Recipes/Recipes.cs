@@ -68,6 +68,7 @@ internal static class Recipes
           - {from: 19M, schedule: {form: linear, warmup_steps: 3, floor: 0.2}}
         experts: {balance: 0.02, z: 0.002}
         recompute: true
+        round_to: q4_0
         validation: {every: 50, tokens: 10K}
         checkpoint: {every: 400, keep: 3, best: false}
         samples: {every: 300, prompts: ["", "Zwei\n\u00e4 \U0001F600", "- x"], max_tokens: 32, temperature: 0}
