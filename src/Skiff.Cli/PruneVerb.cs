@@ -64,7 +64,7 @@ internal static class PruneVerb
             (Aggregation batch, Aggregation sequence) = Aggregations(parse.GetValue(aggregation));
             PruneWays way = Word<PruneWays>("--ways", parse.GetValue(ways), PruneWays.Width);
             PruneShape shape = parse.GetValue(parameters) is { } size ? ShapeSearch.Fit(config, from, way, Parameters, SizeOf(size, config.ParameterCount), "parameters")
-                : parse.GetValue(memory) is { } bytes ? ShapeSearch.Fit(config, from, way, small => small.ParameterCount * BytesOf(opened) + (4.0 * small.CacheValuesPerToken * small.MaxPositionEmbeddings), bytes, "bytes")
+                : parse.GetValue(memory) is { } bytes ? ShapeSearch.Fit(config, from, way, BytesOf(opened), bytes, "bytes")
                 : parse.GetValue(speed) is { } factor ? ShapeSpeed.Fit(opened, way, FactorOf(factor), (done, all) => error.WriteLine($"skiff: {done} of {all} sizes timed"), stop)
                 : new PruneShape
                 {
@@ -105,11 +105,13 @@ internal static class PruneVerb
         return DepthSearch.Best(model, count, text, Pieces, length, (done, _) => progress.Report(done), stop);
     }
 
-    private static double Parameters(ModelConfig config) => config.ParameterCount;
+    internal static double Parameters(ModelConfig config) => config.ParameterCount;
 
-    private static double BytesOf(Model model) => (double)model.Type.ByteLength(1 << 20) / (1 << 20);
+    /// <summary>Bytes of weights as the model stores them, and of a full context of keys and values.</summary>
+    internal static Func<ModelConfig, double> BytesOf(Model model) => small =>
+        ((double)model.Type.ByteLength(1 << 20) / (1 << 20) * small.ParameterCount) + (4.0 * small.CacheValuesPerToken * small.MaxPositionEmbeddings);
 
-    private static Importance Scores(Model model, string? text, string? path, int samples, int length, TextWriter error, CancellationToken stop)
+    internal static Importance Scores(Model model, string? text, string? path, int samples, int length, TextWriter error, CancellationToken stop)
     {
         if (path is not null && File.Exists(path))
             return Importance.Read(path, model.Config);
@@ -171,7 +173,7 @@ internal static class PruneVerb
         return power == 0 ? number / 100 * all : number * Math.Pow(1000, Math.Max(0, power));
     }
 
-    private static double FactorOf(string text) =>
+    internal static double FactorOf(string text) =>
         double.TryParse(text.TrimEnd('x', 'X'), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double factor) && factor > 1
             ? factor
             : throw new InvalidInputException("skiff prune", "--tokens-per-second", $"takes a factor above 1 such as 1.5x, not '{text}'");

@@ -30,12 +30,16 @@ internal static class RunFlags
     }
 
     /// <summary>Runs a recipe, or goes on with its run, and writes its model.</summary>
-    public static void Run(string[] sets, string source, string target, ParseResult parse, Option<bool> json, CancellationToken stop)
+    public static void Run(string[] sets, string source, string target, ParseResult parse, Option<bool> json, CancellationToken stop) =>
+        Run(sets, source, target, parse.InvocationConfiguration.Output, parse.InvocationConfiguration.Error, parse.GetValue(json), stop);
+
+    /// <summary>The same with the run's lines going elsewhere.</summary>
+    public static void Run(string[] sets, string source, string target, TextWriter output, TextWriter error, bool json, CancellationToken stop)
     {
         Recipe recipe = Recipe.Parse("", source, sets);
         if (RunFolder.Exists(recipe.Output))
             TrainVerb.RefuseOther(recipe, RunFolder.Open(recipe.Output).ReadRecipe([]));
-        using TrainPrinter printer = new(parse.InvocationConfiguration.Output, parse.InvocationConfiguration.Error, parse.GetValue(json));
+        using TrainPrinter printer = new(output, error, json);
         using (Trainer trainer = Trainer.Resume(recipe, source, printer.Events, stop))
             trainer.Run(stop);
         ModelWriter.Write(Model.Open(RunFolder.Open(recipe.Output).ModelPath), target, TensorType.F32);

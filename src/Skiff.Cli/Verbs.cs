@@ -20,6 +20,7 @@ internal static class Verbs
         AnchorVerb.Create(),
         PruneVerb.Create(),
         DistillVerb.Create(),
+        SearchVerb.Create(),
         WatchVerb.Create(),
         BenchVerb.Create(),
         ExperimentVerb.Create(),

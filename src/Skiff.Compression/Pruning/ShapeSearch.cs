@@ -54,33 +54,59 @@ public static class ShapeSearch
         double used = Math.Max(0.9 * most, within.Max(pair => pair.Cost) * 0.95);
         return within.Where(pair => pair.Cost >= used).DefaultIfEmpty(within.MaxBy(pair => pair.Cost)).MinBy(pair => Distortion(config, pair.Shape) + (2 * Math.Log(most / pair.Cost))).Shape;
 
-        // The widest feed-forward within the budget, or the narrowest of all.
-        PruneShape Widest(PruneShape shape)
-        {
-            int inner = config.Layers[0].IntermediateSize, tile = TileOf(inner), low = Math.Max(1, inner / 4 / tile), high = inner / tile;
-            while (low < high)
-            {
-                int middle = (low + high + 1) / 2;
-                if (Cost(shape with { Intermediate = middle * tile }) is { } own && own <= most)
-                    low = middle;
-                else
-                    high = middle - 1;
-            }
+        double? Cost(PruneShape shape) => CostOf(config, source, shape, cost);
 
-            return low * tile < inner ? shape with { Intermediate = low * tile } : shape;
+        PruneShape Widest(PruneShape shape) => ShapeSearch.Widest(config, source, shape, cost, most);
+    }
+
+    /// <summary>Different sizes that all but fill a budget, to be tried: of each number of blocks down to half those nearest to the model's proportions first.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="source">Its name, for messages.</param>
+    /// <param name="cost">What a description costs; grows with every size.</param>
+    /// <param name="most">The budget, in the same unit.</param>
+    /// <param name="count">How many at most.</param>
+    /// <exception cref="InvalidInputException">No size fills at least nine tenths of the budget; says what is possible.</exception>
+    public static IReadOnlyList<PruneShape> Candidates(ModelConfig config, string source, Func<ModelConfig, double> cost, double most, int count)
+    {
+        const double Filled = 0.9;
+        int blocks = config.NumHiddenLayers;
+        // A chain of proposals for each number of blocks, taken from in turns.
+        Queue<PruneShape>[] chains = [.. Enumerable.Range(0, (blocks / 2) + 1).Select(gone => new Queue<PruneShape>(Widths(config, blocks - gone)
+            .Select(shape => Widest(config, source, shape, cost, most))
+            .Where(shape => CostOf(config, source, shape, cost) is { } own && own <= most && own >= Filled * most)
+            .OrderBy(shape => Distortion(config, shape))))];
+        List<PruneShape> found = [];
+        while (found.Count < count && chains.Any(chain => chain.Count > 0))
+            found.AddRange(chains.Where(chain => chain.Count > 0).Select(chain => chain.Dequeue()).ToArray().Take(count - found.Count));
+        return found.Count > 0 ? found : throw new InvalidInputException(source, "budget", $"no size of at least half of the {blocks} blocks costs between {Filled * most:0} and {most:0}: the whole model costs {cost(config):0}");
+    }
+
+    private static double? CostOf(ModelConfig config, string source, PruneShape shape, Func<ModelConfig, double> cost)
+    {
+        try
+        {
+            return cost(PrunedConfig.Of(config, shape.Rank(config, null, source), source));
+        }
+        catch (InvalidInputException)
+        {
+            return null;
+        }
+    }
+
+    // The widest feed-forward within the budget, or the narrowest of all.
+    private static PruneShape Widest(ModelConfig config, string source, PruneShape shape, Func<ModelConfig, double> cost, double most)
+    {
+        int inner = config.Layers[0].IntermediateSize, tile = TileOf(inner), low = Math.Max(1, inner / 4 / tile), high = inner / tile;
+        while (low < high)
+        {
+            int middle = (low + high + 1) / 2;
+            if (CostOf(config, source, shape with { Intermediate = middle * tile }, cost) is { } own && own <= most)
+                low = middle;
+            else
+                high = middle - 1;
         }
 
-        double? Cost(PruneShape shape)
-        {
-            try
-            {
-                return cost(PrunedConfig.Of(config, shape.Rank(config, null, source), source));
-            }
-            catch (InvalidInputException)
-            {
-                return null;
-            }
-        }
+        return low * tile < inner ? shape with { Intermediate = low * tile } : shape;
     }
 
     // Widths down to a quarter; heads go with the channels only where a family has no other way to say a width.

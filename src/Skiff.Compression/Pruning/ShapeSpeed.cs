@@ -55,7 +55,7 @@ public static class ShapeSpeed
     }
 
     /// <summary>Generation speed of one model over another's, the median of rounds that alternate.</summary>
-    internal static double Ratio(Model before, Model after, int rounds = Rounds)
+    public static double Ratio(Model before, Model after, int rounds = Rounds)
     {
         using InferenceEngine slow = new(before, new InferenceEngineOptions { MaxRows = 1 }), fast = new(after, new InferenceEngineOptions { MaxRows = 1 });
         double[] ratios = new double[rounds];

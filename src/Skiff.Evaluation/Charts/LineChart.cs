@@ -8,10 +8,10 @@ namespace Skiff.Evaluation;
 /// <param name="Name">What the legend says.</param>
 /// <param name="Points">In order of x.</param>
 /// <param name="Line">Joined by a line, or each alone.</param>
-internal sealed record ChartSeries(string Name, IReadOnlyList<(double X, double Y)> Points, bool Line = true);
+public sealed record ChartSeries(string Name, IReadOnlyList<(double X, double Y)> Points, bool Line = true);
 
 /// <summary>A chart of lines and points as an SVG picture, readable on light and dark pages.</summary>
-internal sealed record LineChart
+public sealed record LineChart
 {
     private const int Width = 800, Height = 430, Left = 62, Right = 244, Top = 44, Bottom = 52;
 
