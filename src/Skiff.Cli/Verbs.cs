@@ -21,6 +21,7 @@ internal static class Verbs
         PruneVerb.Create(),
         DistillVerb.Create(),
         SearchVerb.Create(),
+        SynthesizeVerb.Create(),
         WatchVerb.Create(),
         BenchVerb.Create(),
         ExperimentVerb.Create(),
