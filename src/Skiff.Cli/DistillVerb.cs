@@ -16,6 +16,7 @@ internal static class DistillVerb
         Option<double?> temperature = Flags.Real("--temperature", "Divides the logits of both [default: 1].");
         Option<int?> top = Flags.Whole("--top-k", "Compare over the teacher's likeliest tokens alone, so many [default: all].");
         Option<double?> label = Flags.Real("--label-weight", "Weight of the text's own loss beside the teacher's [default: 0].");
+        Option<string?> cache = Flags.Text("--teacher-cache", "FILE", "With --top-k: keep what the teacher foretells there; another run over the same data and seed, with another loss or rate, needs no pass of the teacher.");
         Option<string?> states = Flags.Text("--states", "LIST", "Hidden states that are to point where the teacher's do: 'embedding', and TEACHER:STUDENT for what leaves a block of each, numbered from 0: embedding,5:1.");
         Option<string?> round = Flags.Text("--round-to", "TYPE", "The student is going to be quantized to this type of 'skiff quantize', such as q4_0: it learns with its weights rounded so. TEACHER may then be STUDENT as well.");
         Option<long?> correct = TrainVerb.Long("--correct-teacher", "TOKENS", "First train the teacher itself on the texts, so many tokens at a fifth of the rate: for texts unlike those it knows. It lies in OUT-teacher.");
@@ -38,7 +39,7 @@ internal static class DistillVerb
         verb.Arguments.Add(teacher);
         verb.Arguments.Add(student);
         verb.Arguments.Add(target);
-        foreach (Option option in new Option[] { data, loss, temperature, top, label, states, round, correct, steps, context, batch, rate, seed, set, json })
+        foreach (Option option in new Option[] { data, loss, temperature, top, label, cache, states, round, correct, steps, context, batch, rate, seed, set, json })
             verb.Options.Add(option);
         return verb.Computes((parse, stop) =>
         {
@@ -70,7 +71,7 @@ internal static class DistillVerb
             RunFlags.Run(
                 [
                     .. RunFlags.Key("output", to + "-run"), .. RunFlags.Key("init_from", parse.GetValue(student)), .. RunFlags.Key("distill.teacher", from), .. RunFlags.Key("distill.loss", parse.GetValue(loss)),
-                    .. RunFlags.Key("distill.temperature", parse.GetValue(temperature)), .. RunFlags.Key("distill.top_k", parse.GetValue(top)), .. RunFlags.Key("distill.label_weight", parse.GetValue(label)),
+                    .. RunFlags.Key("distill.temperature", parse.GetValue(temperature)), .. RunFlags.Key("distill.top_k", parse.GetValue(top)), .. RunFlags.Key("distill.label_weight", parse.GetValue(label)), .. RunFlags.Key("distill.cache", parse.GetValue(cache)),
                     .. parse.GetValue(states)?.Split(',').SelectMany((pair, i) => RunFlags.Key($"distill.states.{i}", pair.Trim())) ?? [],
                     .. RunFlags.Key("round_to", parse.GetValue(round)), .. common, .. RunFlags.Key("steps", parse.GetValue(steps) ?? 500), .. RunFlags.Key("optimizer.learning_rate", peak), .. parse.GetValue(set) ?? [],
                 ],

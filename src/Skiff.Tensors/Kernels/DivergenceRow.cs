@@ -57,16 +57,34 @@ internal static unsafe class DivergenceRow
     public static double ApplyTop(Divergence kind, float* s, float* t, int count, int top, bool gradient, float factor, float inverseCap)
     {
         int[] ids = ArrayPool<int>.Shared.Rent(count);
-        float[] room = ArrayPool<float>.Shared.Rent(Math.Max(count, 2 * top));
+        float[] room = ArrayPool<float>.Shared.Rent(count);
         try
         {
             for (int i = 0; i < count; i++)
                 (ids[i], room[i]) = (i, -t[i]);
             Array.Sort(room, ids, 0, count);
+            for (int k = 0; k < top; k++)
+                room[k] = t[ids[k]];
+            return ApplyTop(kind, s, ids.AsSpan(0, top), room.AsSpan(0, top), count, gradient, factor, inverseCap);
+        }
+        finally
+        {
+            ArrayPool<int>.Shared.Return(ids);
+            ArrayPool<float>.Shared.Return(room);
+        }
+    }
+
+    /// <summary>The same over given ids and the teacher's logits of these.</summary>
+    public static double ApplyTop(Divergence kind, float* s, ReadOnlySpan<int> ids, ReadOnlySpan<float> t, int count, bool gradient, float factor, float inverseCap)
+    {
+        int top = ids.Length;
+        float[] room = ArrayPool<float>.Shared.Rent(2 * top);
+        try
+        {
             fixed (float* chosen = room)
             {
                 for (int k = 0; k < top; k++)
-                    (chosen[k], chosen[top + k]) = (s[ids[k]], t[ids[k]]);
+                    (chosen[k], chosen[top + k]) = (s[ids[k]], t[k]);
                 double loss = Apply(kind, chosen, chosen + top, top, gradient, factor, inverseCap);
                 if (gradient)
                 {
@@ -80,7 +98,6 @@ internal static unsafe class DivergenceRow
         }
         finally
         {
-            ArrayPool<int>.Shared.Return(ids);
             ArrayPool<float>.Shared.Return(room);
         }
     }

@@ -45,11 +45,30 @@ public static unsafe class LinearDistillation
         LogitSource student, LogitSource teacher, ReadOnlySpan<int> targets, DistillationGoal goal, float gradientScale,
         MatrixView? dHidden, MatrixView? dHead, Span<float> dHeadBias, Span<float> scratch, bool accumulate = false, ThreadTeam? team = null)
     {
+        if (teacher.Hidden.Rows != student.Hidden.Rows || teacher.Head.Rows != student.Head.Rows)
+            throw new ArgumentException($"{student.Hidden.Rows} and {teacher.Hidden.Rows} tokens over {student.Head.Rows} and {teacher.Head.Rows} ids", nameof(teacher));
+        return Compute(student, teacher, null, targets, goal, gradientScale, dHidden, dHead, dHeadBias, scratch, accumulate, team);
+    }
+
+    /// <summary>The same against what was kept of a teacher's logits, over the ids that were kept.</summary>
+    /// <inheritdoc cref="Compute(LogitSource, LogitSource, ReadOnlySpan{int}, DistillationGoal, float, MatrixView?, MatrixView?, Span{float}, Span{float}, bool, ThreadTeam?)"/>
+    public static double Compute(
+        LogitSource student, TopLogits teacher, ReadOnlySpan<int> targets, DistillationGoal goal, float gradientScale,
+        MatrixView? dHidden, MatrixView? dHead, Span<float> dHeadBias, Span<float> scratch, bool accumulate = false, ThreadTeam? team = null)
+    {
+        if (teacher.Tokens != student.Hidden.Rows)
+            throw new ArgumentException($"{student.Hidden.Rows} and {teacher.Tokens} tokens", nameof(teacher));
+        return Compute(student, default, teacher, targets, goal, gradientScale, dHidden, dHead, dHeadBias, scratch, accumulate, team);
+    }
+
+    private static double Compute(
+        LogitSource student, LogitSource teacher, TopLogits? top, ReadOnlySpan<int> targets, DistillationGoal goal, float gradientScale,
+        MatrixView? dHidden, MatrixView? dHead, Span<float> dHeadBias, Span<float> scratch, bool accumulate, ThreadTeam? team)
+    {
         int tokens = student.Hidden.Rows, width = student.Hidden.Columns, vocabulary = student.Head.Rows;
         int chunk = (int)Math.Min(tokens, scratch.Length / (2L * vocabulary + 1));
-        if (teacher.Hidden.Rows != tokens || teacher.Head.Rows != vocabulary || targets.Length != tokens)
-            throw new ArgumentException(
-                $"{tokens} and {teacher.Hidden.Rows} tokens over {vocabulary} and {teacher.Head.Rows} ids, {targets.Length} targets", nameof(teacher));
+        if (targets.Length != tokens)
+            throw new ArgumentException($"{targets.Length} targets for {tokens} tokens", nameof(targets));
         if ((dHidden is { } a && (a.Rows != tokens || a.Columns != width)) || (dHead is { } b && (b.Rows != vocabulary || b.Columns != width))
             || (dHeadBias.Length != 0 && dHeadBias.Length != student.Bias.Length))
             throw new ArgumentException("a gradient has another size than its factor", nameof(dHidden));
@@ -63,7 +82,8 @@ public static unsafe class LinearDistillation
         team ??= ThreadTeam.Default;
         double loss = 0;
         fixed (int* ids = targets)
-        fixed (float* room = scratch, studentBias = student.Bias, teacherBias = teacher.Bias)
+        fixed (float* room = scratch, studentBias = student.Bias, teacherBias = teacher.Bias, topValues = top?.Values)
+        fixed (int* topIds = top?.Ids)
         {
             Plan plan = new()
             {
@@ -76,7 +96,7 @@ public static unsafe class LinearDistillation
                 TeacherCap = teacher.SoftCap,
                 Temperature = goal.Temperature,
                 Divergence = goal.Divergence,
-                TopK = goal.TopK >= vocabulary ? 0 : goal.TopK,
+                TopK = top?.Count ?? (goal.TopK >= vocabulary ? 0 : goal.TopK),
                 GradientScale = gradientScale,
                 Gradients = dHidden is not null || dHead is not null || dHeadBias.Length > 0,
             };
@@ -88,8 +108,15 @@ public static unsafe class LinearDistillation
                 plan.Teacher = new MatrixView(room + chunk + (long)chunk * vocabulary, rows, vocabulary);
                 plan.Targets = ids + first;
                 MatrixProduct.Multiply(part, student.Head.Transposed, plan.Student, team: team);
-                MatrixProduct.Multiply(teacher.Hidden.Block(first, rows, 0, teacher.Hidden.Columns), teacher.Head.Transposed, plan.Teacher, team: team);
-                team.Run(rows, goal is { Divergence: Divergence.ForwardKl } && plan.TopK == 0 ? &ForwardDivergence : &AnyDivergence, &plan);
+                if (top is null)
+                    MatrixProduct.Multiply(teacher.Hidden.Block(first, rows, 0, teacher.Hidden.Columns), teacher.Head.Transposed, plan.Teacher, team: team);
+                else
+                {
+                    plan.TopIds = topIds + ((long)first * top.Count);
+                    plan.TopValues = topValues + ((long)first * top.Count);
+                }
+
+                team.Run(rows, top is not null ? &KeptDivergence : goal is { Divergence: Divergence.ForwardKl } && plan.TopK == 0 ? &ForwardDivergence : &AnyDivergence, &plan);
                 for (int r = 0; r < rows; r++)
                     loss += room[r];
                 if (dHidden is { } dh)
@@ -159,6 +186,29 @@ public static unsafe class LinearDistillation
         plan->Losses[row] = (float)((double)tau * tau * loss);
     }
 
+    private static void KeptDivergence(void* state, int row)
+    {
+        Plan* plan = (Plan*)state;
+        float* s = plan->Student.Data + row * plan->Student.RowStride;
+        int count = plan->Student.Columns, top = plan->TopK;
+        if (plan->Targets[row] == -1)
+        {
+            plan->Losses[row] = 0;
+            new Span<float>(s, count).Clear();
+            return;
+        }
+
+        float tau = plan->Temperature;
+        LogitRow.Bend(s, count, plan->StudentBias, plan->StudentScale, plan->StudentCap, tau);
+        // The teacher's row of the scratch memory is free.
+        Span<float> t = new(plan->Teacher.Data + row * plan->Teacher.RowStride, top);
+        for (int k = 0; k < top; k++)
+            t[k] = plan->TopValues[((long)row * top) + k] / tau;
+        double loss = DivergenceRow.ApplyTop(
+            plan->Divergence, s, new ReadOnlySpan<int>(plan->TopIds + ((long)row * top), top), t, count, plan->Gradients, plan->GradientScale * plan->StudentScale * tau, plan->StudentCap > 0 ? tau / plan->StudentCap : 0);
+        plan->Losses[row] = (float)((double)tau * tau * loss);
+    }
+
     // The sum of e^(t - mostT), and that of e^(t - mostT) ((t - mostT) - (s - mostS)).
     private static double WeightedSum(float* s, float* t, float mostS, float mostT, int count, out double weighted)
     {
@@ -210,7 +260,8 @@ public static unsafe class LinearDistillation
     {
         public MatrixView Student, Teacher;
         public float* StudentBias, TeacherBias, Losses;
-        public int* Targets;
+        public int* Targets, TopIds;
+        public float* TopValues;
         public Divergence Divergence;
         public int TopK;
         public float StudentScale, TeacherScale, StudentCap, TeacherCap, Temperature, GradientScale;

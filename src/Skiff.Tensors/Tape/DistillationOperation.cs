@@ -7,7 +7,14 @@ namespace Skiff.Tensors;
 /// <param name="Bias">[1, V] or null.</param>
 /// <param name="LogitScale">Factor on the products.</param>
 /// <param name="SoftCap">Cap of the logits, or 0.</param>
-public sealed record TeacherHead(TapeValue Hidden, TapeParameter Head, TapeParameter? Bias = null, float LogitScale = 1, float SoftCap = 0);
+public sealed record TeacherHead(TapeValue Hidden, TapeParameter Head, TapeParameter? Bias = null, float LogitScale = 1, float SoftCap = 0)
+{
+    /// <summary>What was kept of its logits, which is compared in their place, or null.</summary>
+    public TopLogits? Kept { get; init; }
+
+    /// <summary>The head and what it reads, as they stand.</summary>
+    public LogitSource Source => new(Hidden.Data, Head.Value, Bias is null ? default : Bias.Values, LogitScale, SoftCap);
+}
 
 /// <summary>
 /// A divergence from the teacher, with a share of the text's own loss beside it. A pass that only measures finds the text's loss alone, so
@@ -42,11 +49,12 @@ internal sealed class DistillationOperation(
 
         if (!loss.Gradients)
             return;
-        double divergence = LinearDistillation.Compute(
-            new LogitSource(hidden.Data, head.Value, bias is null ? default : bias.Values, logitScale, softCap),
-            new LogitSource(teacher.Hidden.Data, teacher.Head.Value, teacher.Bias is null ? default : teacher.Bias.Values, teacher.LogitScale, teacher.SoftCap),
-            loss.Targets, goal, loss.GradientScale, hidden.NeedsGradient ? hidden.Gradient : null, head.Gradient, bias is null ? default : bias.GradientValues, _scratch.Span,
-            accumulate: labelWeight > 0, team);
+        LogitSource own = new(hidden.Data, head.Value, bias is null ? default : bias.Values, logitScale, softCap);
+        MatrixView? dHidden = hidden.NeedsGradient ? hidden.Gradient : null;
+        Span<float> dBias = bias is null ? default : bias.GradientValues;
+        double divergence = teacher.Kept is { } kept
+            ? LinearDistillation.Compute(own, kept, loss.Targets, goal, loss.GradientScale, dHidden, head.Gradient, dBias, _scratch.Span, accumulate: labelWeight > 0, team)
+            : LinearDistillation.Compute(own, teacher.Source, loss.Targets, goal, loss.GradientScale, dHidden, head.Gradient, dBias, _scratch.Span, accumulate: labelWeight > 0, team);
         loss.Sum = (labelWeight * label) + divergence;
         if (states is { Sum: > 0 })
             states.Weight = divergence / states.Sum;

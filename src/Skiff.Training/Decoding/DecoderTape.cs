@@ -23,6 +23,7 @@ internal sealed partial class DecoderTape : IDisposable
     private readonly Dictionary<RopeConfig, RotaryEmbedding> _rotations = [];
     private readonly List<ExpertLoss> _expertLosses = [];
     private readonly Dictionary<int, TapeValue> _states = [];
+    private readonly TopLogits? _kept;
 
     /// <summary>Records and plans; no memory is taken for activations yet.</summary>
     public DecoderTape(ModelConfig config, TrainingParameters parameters, DecoderTapeOptions options, ThreadTeam? team = null)
@@ -39,6 +40,7 @@ internal sealed partial class DecoderTape : IDisposable
         PlaceRows();
         _tape = new Tape(options.Recompute, team);
         Loss = new TokenLoss(tokens);
+        _kept = options.Cache is { } cache ? new TopLogits(tokens, cache.Count) : null;
         TapeValue x = Embed();
         Compare(x, -1);
         for (int l = 0; l < config.NumHiddenLayers; l++)
@@ -59,7 +61,7 @@ internal sealed partial class DecoderTape : IDisposable
         if (options.IsTeacher)
             _tape.Keep(x);
         else if (options.Teacher is { } teacher)
-            _tape.Distillation(x, Head.Head, teacher.Head, options.Goal, options.LabelWeight, Loss, Head.Bias, Head.LogitScale, Head.SoftCap, StateLoss);
+            _tape.Distillation(x, Head.Head, teacher.Head with { Kept = _kept }, options.Goal, options.LabelWeight, Loss, Head.Bias, Head.LogitScale, Head.SoftCap, StateLoss);
         else
             _tape.CrossEntropy(x, Head.Head, Loss, Head.Bias, Head.LogitScale, Head.SoftCap);
         _tape.Plan();
@@ -148,7 +150,9 @@ internal sealed partial class DecoderTape : IDisposable
     public void Forward(bool gradients)
     {
         // What is only measured is the text's loss.
-        if (gradients)
+        if (gradients && _options.Cache is { } cache)
+            cache.Fill(FirstRow, _tokens, _starts, _options.Teacher!, _kept!);
+        else if (gradients)
             _options.Teacher?.Forward(gradients: false);
         Loss.Gradients = gradients;
         StateLoss.Clear();
@@ -302,6 +306,9 @@ internal sealed record DecoderTapeOptions
 
     /// <summary>The teacher over batches of the same shape, or null; it is run, and disposed, with this tape.</summary>
     public DecoderTape? Teacher { get; init; }
+
+    /// <summary>Where what the teacher foretells is kept, or null.</summary>
+    public TeacherCache? Cache { get; init; }
 
     /// <summary>How far from the teacher is too far.</summary>
     public DistillationGoal Goal { get; init; } = new(Divergence.ForwardKl, 1, 0);

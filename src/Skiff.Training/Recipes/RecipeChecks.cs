@@ -27,6 +27,8 @@ internal static class RecipeChecks
         CheckAnchors(recipe, refuse);
         if (recipe.Distill is { Loss: Divergence.MeanSquare or Divergence.Cosine, Temperature: not 1 })
             throw refuse("distill.temperature", "must be 1 where logits are compared (mean_square, cosine)");
+        if (recipe.Distill is { Cache: not null, TopK: 0 })
+            throw refuse("distill.top_k", "must be given with a cache, which keeps so many ids of each token: 64, say");
         if (recipe.RoundTo is { } mix && QuantizationMix.All.All(known => known.Name != mix))
             throw refuse("round_to", $"must be one of {string.Join(", ", QuantizationMix.All.Select(known => known.Name))}, not '{mix}'");
         if (recipe.RoundTo is not null && recipe.Lora is not null)

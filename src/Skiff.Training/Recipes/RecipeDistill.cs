@@ -20,6 +20,9 @@ public sealed record RecipeDistill
     [Range(0, 1 << 20)]
     public int TopK { get; init; }
 
+    /// <summary>A file that keeps what the teacher foretells, so that a run over the same rows needs no pass of it; null for none. Needs <see cref="TopK"/>.</summary>
+    public string? Cache { get; init; }
+
     /// <summary>Weight of the text's own loss beside it.</summary>
     [Range(0, 1000)]
     public double LabelWeight { get; init; }

@@ -20,6 +20,7 @@ public sealed class Trainer : IDisposable
     private readonly Optimizer _optimizer;
     private readonly TrainingStep _step;
     private readonly RoundedWeights? _rounded;
+    private readonly TeacherCache? _cache;
     private readonly DataLoader _loader;
     private readonly Validator _validator;
     private readonly StagedLearningRate _rate;
@@ -41,6 +42,7 @@ public sealed class Trainer : IDisposable
         _data = TrainingData.Build(recipe, setup.Source, setup.Tokenizer, setup.Config.Anchors, events, stop);
         _parameters = new TrainingParameters(setup.Parameters, setup.Trains);
         _teacher = setup.Teacher?.Load();
+        _cache = recipe.Distill is { Cache: { } path, TopK: var top } ? TeacherCache.Open(path, _teacher!, setup.Stages[0].Data.ContextLength, Math.Min(top, setup.Config.VocabSize)) : null;
         _model = new RunModel(setup, _parameters, _data.TurnEnd(setup.Tokenizer));
         _optimizer = setup.CreateOptimizer(_parameters);
         _rounded = setup.RoundTo is { } mix ? new RoundedWeights(_parameters, setup.Config, mix) : null;
@@ -209,6 +211,7 @@ public sealed class Trainer : IDisposable
     public void Dispose()
     {
         _tape?.Dispose();
+        _cache?.Dispose();
         _data.Dispose();
         _folder.End();
     }
@@ -272,7 +275,7 @@ public sealed class Trainer : IDisposable
         _stage = stage;
         // One stage's memory goes before the next one's is taken.
         _tape?.Dispose();
-        _tape = _setup.CreateTape(stage, _parameters, _teacher);
+        _tape = _setup.CreateTape(stage, _parameters, _teacher, _cache);
     }
 
     private void Fill(Checkpoint? from)

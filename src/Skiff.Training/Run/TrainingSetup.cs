@@ -77,6 +77,10 @@ internal sealed class TrainingSetup
         if (longest > config.MaxPositionEmbeddings)
             throw new InvalidInputException(source, "context_length", $"{longest} tokens are more than the model's context of {config.MaxPositionEmbeddings}");
         Teacher? teacher = recipe.Distill is null ? null : Teacher.Open(recipe.Distill, source, config, tokenizer, longest);
+        if (recipe.Distill is { Cache: not null, States.Count: > 0 })
+            throw new InvalidInputException(source, "distill.cache", "keeps no hidden states: leave it or states out");
+        if (recipe.Distill?.Cache is not null && recipe.TrainingStages().Any(stage => stage.Data.ContextLength != longest))
+            throw new InvalidInputException(source, "distill.cache", "is for a run of one context length: leave it out, or the stages' context_length");
         StatePair[] states = [.. recipe.Distill?.States.Select(pair => StatePair.Parse(pair, source, teacher!.Model.Config, config)) ?? []];
         TrainingSetup setup = new(recipe, source, tokenizer, start, config) { AddedRow = added, Teacher = teacher, States = states };
         setup.CheckLora();
@@ -133,13 +137,15 @@ internal sealed class TrainingSetup
     /// <param name="stage">Which.</param>
     /// <param name="parameters">What is trained.</param>
     /// <param name="teacher">The teacher's numbers, where there is one.</param>
-    public DecoderTape CreateTape(int stage, TrainingParameters parameters, TrainingParameters? teacher)
+    /// <param name="cache">Where what it foretells is kept, or null.</param>
+    public DecoderTape CreateTape(int stage, TrainingParameters parameters, TrainingParameters? teacher, TeacherCache? cache = null)
     {
         TrainingStage own = Stages[stage];
         DecoderTapeOptions shape = new() { Batch = MicroBatchOf(stage), Time = own.Data.ContextLength, DocumentMask = Recipe.DocumentMask, States = States };
         return new DecoderTape(ConfigOf(stage), parameters, shape with
         {
             Teacher = teacher is null ? null : new DecoderTape(Teacher!.Model.Config, teacher, shape with { IsTeacher = true }),
+            Cache = cache,
             Goal = Recipe.Distill is { } goal ? new DistillationGoal(goal.Loss, (float)goal.Temperature, goal.TopK) : default,
             LabelWeight = (float)(Recipe.Distill?.LabelWeight ?? 0),
             Recompute = Recipe.Recompute,

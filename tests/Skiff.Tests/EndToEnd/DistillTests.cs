@@ -40,6 +40,41 @@ public sealed class DistillTests : IDisposable
         Assert.NotEqual(before, Model.Open(_folder.File("taught-teacher")).Parameter("final_norm.weight").Floats().ToArray());
     }
 
+    [Fact]
+    public void WhatATeacherForetellsIsKept()
+    {
+        string teacher = Teacher(), text = Texts(), cache = _folder.File("kept/teacher.top");
+        CommandLine.Output("prune", teacher, _folder.File("half"), "--data", text, "--context", "64", "--params", "70%");
+        byte[] first = Taught("one"), kept = File.ReadAllBytes(cache);
+        // 6 bytes an id, 8 ids a token, 64 tokens and a mark of 8 bytes a row, 4 rows a step; steps are counted from 1.
+        const int Row = (64 * 8 * 6) + 8;
+        Assert.Equal(64 + (6 * 4 * Row), kept.Length);
+        Assert.Equal(first, Taught("two"));
+        Assert.Equal(kept, File.ReadAllBytes(cache));
+
+        // What is damaged is foretold again.
+        byte[] damaged = [.. kept];
+        damaged.AsSpan(64 + (4 * Row), 8).Clear();
+        File.WriteAllBytes(cache, damaged[..^100]);
+        Assert.Equal(first, Taught("three"));
+        Assert.Equal(kept, File.ReadAllBytes(cache));
+        Assert.Contains("distill.cache: is of another teacher, context length or top_k", Refusal("--context", "32", "--top-k", "8", "--teacher-cache", cache));
+        Assert.Contains("distill.top_k: --set: must be given with a cache", Refusal("--teacher-cache", cache));
+
+        byte[] Taught(string name)
+        {
+            CommandLine.Output("distill", teacher, _folder.File("half"), _folder.File(name), "--data", text, "--steps", "5", "--context", "64", "--batch", "4", "--top-k", "8", "--teacher-cache", cache);
+            return File.ReadAllBytes(_folder.File(name + "/model.safetensors"));
+        }
+
+        string Refusal(params string[] more)
+        {
+            (int code, _, string error) = CommandLine.Run(["distill", teacher, _folder.File("half"), _folder.File("none"), "--data", text, "--steps", "1", .. more]);
+            Assert.NotEqual(0, code);
+            return error;
+        }
+    }
+
     // Rounded to 4 bits, a model that learnt with its weights rounded is nearer to what it was.
     [Fact]
     public void AModelLearnsToBeRounded()
