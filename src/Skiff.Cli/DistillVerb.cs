@@ -20,6 +20,7 @@ internal static class DistillVerb
         Option<string?> states = Flags.Text("--states", "LIST", "Hidden states that are to point where the teacher's do: 'embedding', and TEACHER:STUDENT for what leaves a block of each, numbered from 0: embedding,5:1.");
         Option<string?> round = Flags.Text("--round-to", "TYPE", "The student is going to be quantized to this type of 'skiff quantize', such as q4_0: it learns with its weights rounded so. TEACHER may then be STUDENT as well.");
         Option<long?> correct = TrainVerb.Long("--correct-teacher", "TOKENS", "First train the teacher itself on the texts, so many tokens at a fifth of the rate: for texts unlike those it knows. It lies in OUT-teacher.");
+        Option<bool> along = new("--correct-along") { Description = "The same while the student learns already: the teacher learns the texts beside it at a fifth of the rate." };
         Option<long?> steps = TrainVerb.Long("--steps", "N", "Optimizer steps [default: 500].");
         Option<int?> context = Flags.Whole("--context", "Tokens in a sequence [default: 512, or the models' own where that is less].");
         Option<int?> batch = Flags.Whole("--batch", "Sequences in a step [default: 8].");
@@ -39,8 +40,13 @@ internal static class DistillVerb
         verb.Arguments.Add(teacher);
         verb.Arguments.Add(student);
         verb.Arguments.Add(target);
-        foreach (Option option in new Option[] { data, loss, temperature, top, label, cache, states, round, correct, steps, context, batch, rate, seed, set, json })
+        foreach (Option option in new Option[] { data, loss, temperature, top, label, cache, states, round, correct, along, steps, context, batch, rate, seed, set, json })
             verb.Options.Add(option);
+        verb.Validators.Add(result =>
+        {
+            if (result.GetValue(along) && result.GetValue(correct) is not null)
+                result.AddError("--correct-teacher and --correct-along exclude each other: the teacher learns first, or meanwhile");
+        });
         return verb.Computes((parse, stop) =>
         {
             string from = parse.GetValue(teacher)!, to = Path.TrimEndingDirectorySeparator(parse.GetValue(target)!);
@@ -73,7 +79,7 @@ internal static class DistillVerb
                     .. RunFlags.Key("output", to + "-run"), .. RunFlags.Key("init_from", parse.GetValue(student)), .. RunFlags.Key("distill.teacher", from), .. RunFlags.Key("distill.loss", parse.GetValue(loss)),
                     .. RunFlags.Key("distill.temperature", parse.GetValue(temperature)), .. RunFlags.Key("distill.top_k", parse.GetValue(top)), .. RunFlags.Key("distill.label_weight", parse.GetValue(label)), .. RunFlags.Key("distill.cache", parse.GetValue(cache)),
                     .. parse.GetValue(states)?.Split(',').SelectMany((pair, i) => RunFlags.Key($"distill.states.{i}", pair.Trim())) ?? [],
-                    .. RunFlags.Key("round_to", parse.GetValue(round)), .. common, .. RunFlags.Key("steps", parse.GetValue(steps) ?? 500), .. RunFlags.Key("optimizer.learning_rate", peak), .. parse.GetValue(set) ?? [],
+                    .. RunFlags.Key("distill.teacher_rate", parse.GetValue(along) ? 0.2 : null), .. RunFlags.Key("round_to", parse.GetValue(round)), .. common, .. RunFlags.Key("steps", parse.GetValue(steps) ?? 500), .. RunFlags.Key("optimizer.learning_rate", peak), .. parse.GetValue(set) ?? [],
                 ],
                 "skiff distill", to, parse, json, stop);
             parse.InvocationConfiguration.Error.WriteLine($"skiff: the student is in {to}");

@@ -60,9 +60,9 @@ internal sealed partial class DecoderTape : IDisposable
             (float)config.LogitScale, (float)config.FinalLogitSoftcapping);
         if (options.IsTeacher)
             _tape.Keep(x);
-        else if (options.Teacher is { } teacher)
+        if (options.Teacher is { } teacher)
             _tape.Distillation(x, Head.Head, teacher.Head with { Kept = _kept }, options.Goal, options.LabelWeight, Loss, Head.Bias, Head.LogitScale, Head.SoftCap, StateLoss);
-        else
+        else if (!options.IsTeacher || options.Learns)
             _tape.CrossEntropy(x, Head.Head, Loss, Head.Bias, Head.LogitScale, Head.SoftCap);
         _tape.Plan();
     }
@@ -152,15 +152,24 @@ internal sealed partial class DecoderTape : IDisposable
         // What is only measured is the text's loss.
         if (gradients && _options.Cache is { } cache)
             cache.Fill(FirstRow, _tokens, _starts, _options.Teacher!, _kept!);
-        else if (gradients)
-            _options.Teacher?.Forward(gradients: false);
+        else if (gradients && _options.Teacher is { } teacher)
+        {
+            teacher.Loss.GradientScale = Loss.GradientScale;
+            teacher.Forward(teacher._options.Learns);
+        }
+
         Loss.Gradients = gradients;
         StateLoss.Clear();
         _tape.Forward();
     }
 
     /// <summary>Adds to the gradients of the parameters.</summary>
-    public void Backward() => _tape.Backward();
+    public void Backward()
+    {
+        _tape.Backward();
+        if (_options.Teacher is { _options.Learns: true } teacher)
+            teacher.Backward();
+    }
 
     // A teacher keeps what a student compares itself with.
     private void Compare(TapeValue x, int block)
@@ -301,8 +310,11 @@ internal sealed record DecoderTapeOptions
     /// <summary>Adapters, or null.</summary>
     public LoraSettings? Lora { get; init; }
 
-    /// <summary>It has no loss: a student reads what it ends with.</summary>
+    /// <summary>A student reads what it ends with; it has no loss.</summary>
     public bool IsTeacher { get; init; }
+
+    /// <summary>But it has: this teacher learns the text meanwhile.</summary>
+    public bool Learns { get; init; }
 
     /// <summary>The teacher over batches of the same shape, or null; it is run, and disposed, with this tape.</summary>
     public DecoderTape? Teacher { get; init; }

@@ -14,7 +14,7 @@ internal readonly record struct StepResult(int Targets, double Loss, double Grad
 /// One optimizer step: the batch in micro-batches, gradients added up and clipped, then the update. A loss or gradient that is no
 /// number leaves the parameters as they were.
 /// </summary>
-internal sealed class TrainingStep(TrainingParameters parameters, Optimizer optimizer, double clip, ThreadTeam? team = null, RoundedWeights? rounded = null)
+internal sealed class TrainingStep(TrainingParameters parameters, Optimizer optimizer, double clip, ThreadTeam? team = null, RoundedWeights? rounded = null, LearningTeacher? teacher = null)
 {
     private readonly ThreadTeam _team = team ?? ThreadTeam.Default;
 
@@ -30,6 +30,7 @@ internal sealed class TrainingStep(TrainingParameters parameters, Optimizer opti
         for (int i = 0; i < experts.Count; i++)
             experts[i].Scale = 1.0 / passes;
         rounded?.Round();
+        teacher?.Begin();
         for (int pass = 0; pass < passes; pass++)
         {
             int first = pass * tape.Tokens;
@@ -47,6 +48,7 @@ internal sealed class TrainingStep(TrainingParameters parameters, Optimizer opti
         double norm = Math.Sqrt(SquaredNorm.Compute(gradients, _team));
         if (double.IsFinite(loss) && double.IsFinite(norm))
             optimizer.Step(learningRate, step, clip > 0 && norm > clip ? (float)(clip / norm) : 1);
+        teacher?.Step(learningRate, step);
         return new StepResult(count, loss / count, norm, balance);
     }
 }

@@ -27,6 +27,10 @@ public sealed record RecipeDistill
     [Range(0, 1000)]
     public double LabelWeight { get; init; }
 
+    /// <summary>The teacher learns the text itself meanwhile, at this share of the student's learning rate; 0 for one that stays as it is.</summary>
+    [Range(0, 1)]
+    public double TeacherRate { get; init; }
+
     /// <summary>Hidden states that are to point where the teacher's do: <c>embedding</c>, and TEACHER:STUDENT for what leaves a block of each, from 0. They count as much as the logits.</summary>
     public IReadOnlyList<string> States { get; init; } = [];
 }

@@ -20,6 +20,7 @@ public sealed class Trainer : IDisposable
     private readonly Optimizer _optimizer;
     private readonly TrainingStep _step;
     private readonly RoundedWeights? _rounded;
+    private readonly LearningTeacher? _learning;
     private readonly TeacherCache? _cache;
     private readonly DataLoader _loader;
     private readonly Validator _validator;
@@ -45,8 +46,9 @@ public sealed class Trainer : IDisposable
         _cache = recipe.Distill is { Cache: { } path, TopK: var top } ? TeacherCache.Open(path, _teacher!, setup.Stages[0].Data.ContextLength, Math.Min(top, setup.Config.VocabSize)) : null;
         _model = new RunModel(setup, _parameters, _data.TurnEnd(setup.Tokenizer));
         _optimizer = setup.CreateOptimizer(_parameters);
+        _learning = setup.Learning(_teacher);
         _rounded = setup.RoundTo is { } mix ? new RoundedWeights(_parameters, setup.Config, mix) : null;
-        _step = new TrainingStep(_parameters, _optimizer, recipe.Optimizer.Clip, rounded: _rounded);
+        _step = new TrainingStep(_parameters, _optimizer, recipe.Optimizer.Clip, rounded: _rounded, teacher: _learning);
         _validator = new Validator(_data.Sources, recipe, setup.Tokenizer, setup.Config.Anchors?.AddedId);
         _rate = recipe.LearningRateFactor();
         _watchdog = new LossWatchdog(recipe.Watchdog, from?.State.Watchdog ?? new WatchdogState(null, null, 0));
@@ -74,7 +76,9 @@ public sealed class Trainer : IDisposable
         long activations = Enumerable.Range(0, setup.Stages.Count).Max(stage => setup.CreateTape(stage, shadow, teacher).ByteLength);
         // The exact weights beside the rounded ones.
         long exact = setup.RoundTo is null ? 0 : shadow.Values.ByteLength;
-        return new MemoryNeed(shadow.Values.ByteLength + exact + (teacher?.Values.ByteLength ?? 0), shadow.Gradients.ByteLength, Optimizer.BytesOf(shadow, setup.Rate), activations);
+        return new MemoryNeed(
+            shadow.Values.ByteLength + exact + (teacher?.Values.ByteLength ?? 0), shadow.Gradients.ByteLength + (teacher?.Gradients.ByteLength ?? 0),
+            Optimizer.BytesOf(shadow, setup.Rate) + (teacher is null ? 0 : Optimizer.BytesOf(teacher, setup.Rate)), activations);
     }
 
     /// <summary>One line on what is going to be trained.</summary>
@@ -251,7 +255,7 @@ public sealed class Trainer : IDisposable
     {
         string path = _folder.CheckpointPath(_done);
         CheckpointState state = new(_done, _loader.Tokens, _seconds, _loader.Position, _watchdog.State, _best?.Step, _best?.Loss);
-        Checkpoint.Write(path, CurrentModel(), _model.Beside.Concat(_optimizer.State), state);
+        Checkpoint.Write(path, CurrentModel(), State, state);
         _saved = _done;
         _folder.Thin(_setup.Recipe.Checkpoint.Keep, _setup.Recipe.Checkpoint.Best ? _best?.Step : null, _done);
     }
@@ -287,12 +291,15 @@ public sealed class Trainer : IDisposable
         }
 
         _model.Load(from);
-        from.Load(_model.Beside.Concat(_optimizer.State));
+        from.Load(State);
         CheckpointState state = from.State;
         (_done, _saved, _seconds) = (state.Step, state.Step, state.Seconds);
         _best = state.BestStep is { } step && state.BestLoss is { } loss ? (step, loss) : null;
         _events.Note?.Invoke($"goes on behind step {_done}, from {from.Path}");
     }
+
+    // What a checkpoint keeps beside the model.
+    private IEnumerable<(string Name, Tensor Tensor)> State => [.. _model.Beside, .. _optimizer.State, .. _learning?.State ?? []];
 
     private Model CurrentModel() => _model.As(_setup.ConfigOf(StageBehind(Math.Max(_done - 1, 0))), _folder.ModelPath);
 

@@ -77,8 +77,8 @@ internal sealed class TrainingSetup
         if (longest > config.MaxPositionEmbeddings)
             throw new InvalidInputException(source, "context_length", $"{longest} tokens are more than the model's context of {config.MaxPositionEmbeddings}");
         Teacher? teacher = recipe.Distill is null ? null : Teacher.Open(recipe.Distill, source, config, tokenizer, longest);
-        if (recipe.Distill is { Cache: not null, States.Count: > 0 })
-            throw new InvalidInputException(source, "distill.cache", "keeps no hidden states: leave it or states out");
+        if (recipe.Distill is { Cache: not null, States.Count: > 0 } or { Cache: not null, TeacherRate: > 0 })
+            throw new InvalidInputException(source, "distill.cache", "keeps no hidden states, and nothing of a teacher that changes: leave it or states and teacher_rate out");
         if (recipe.Distill?.Cache is not null && recipe.TrainingStages().Any(stage => stage.Data.ContextLength != longest))
             throw new InvalidInputException(source, "distill.cache", "is for a run of one context length: leave it out, or the stages' context_length");
         StatePair[] states = [.. recipe.Distill?.States.Select(pair => StatePair.Parse(pair, source, teacher!.Model.Config, config)) ?? []];
@@ -119,6 +119,11 @@ internal sealed class TrainingSetup
             Parametrization.RateScale(parameter, muon) * (group?.LearningRateScale ?? 1), group?.WeightDecay ?? (matrix ? optimizer.WeightDecay : 0), muon);
     }
 
+    /// <summary>What makes a teacher learn the text meanwhile, or null: as its student does, at a share of the rate.</summary>
+    public LearningTeacher? Learning(TrainingParameters? teacher) => Teacher is { Learns: true }
+        ? new LearningTeacher(teacher!, CreateOptimizer(teacher!), Recipe.Distill!.TeacherRate, Recipe.Optimizer.Clip)
+        : null;
+
     /// <summary>An optimizer for the parameters.</summary>
     public Optimizer CreateOptimizer(TrainingParameters parameters)
     {
@@ -144,7 +149,7 @@ internal sealed class TrainingSetup
         DecoderTapeOptions shape = new() { Batch = MicroBatchOf(stage), Time = own.Data.ContextLength, DocumentMask = Recipe.DocumentMask, States = States };
         return new DecoderTape(ConfigOf(stage), parameters, shape with
         {
-            Teacher = teacher is null ? null : new DecoderTape(Teacher!.Model.Config, teacher, shape with { IsTeacher = true }),
+            Teacher = teacher is null ? null : new DecoderTape(Teacher!.Model.Config, teacher, shape with { IsTeacher = true, Learns = Teacher.Learns, Recompute = Recipe.Recompute }),
             Cache = cache,
             Goal = Recipe.Distill is { } goal ? new DistillationGoal(goal.Loss, (float)goal.Temperature, goal.TopK) : default,
             LabelWeight = (float)(Recipe.Distill?.LabelWeight ?? 0),

@@ -40,6 +40,35 @@ public sealed class DistillTests : IDisposable
         Assert.NotEqual(before, Model.Open(_folder.File("taught-teacher")).Parameter("final_norm.weight").Floats().ToArray());
     }
 
+    // Stopped between and gone on with, a teacher that learns is where it was.
+    [Fact]
+    public void ATeacherLearnsBesideItsStudent()
+    {
+        string teacher = Teacher(), text = Texts();
+        byte[] whole = Taught("whole", 6, teacher);
+        Assert.NotEqual(whole, Taught("still", 6, teacher, along: false));
+        Taught("parts", 6, teacher, stopAt: 3);
+        Assert.Equal(whole, Taught("parts", 6, teacher));
+
+        byte[] Taught(string name, int steps, string from, bool along = true, int stopAt = 0)
+        {
+            string[] args =
+            [
+                "distill", from, from, _folder.File(name), "--data", text, "--steps", $"{steps}", "--context", "64", "--batch", "4", "--learning-rate", "1e-3", "--set", "checkpoint.every=3", "--set", "checkpoint.keep=9",
+                .. along ? ["--correct-along"] : Array.Empty<string>(),
+            ];
+            CommandLine.Output(args);
+            string target = _folder.File(name);
+            if (stopAt == 0)
+                return File.ReadAllBytes(Path.Combine(target, "model.safetensors"));
+            // As an interruption behind that step leaves it.
+            Directory.Delete(target, recursive: true);
+            foreach (string gone in Directory.GetDirectories(target + "-run").Where(folder => !folder.EndsWith($"{stopAt}", StringComparison.Ordinal)))
+                Directory.Delete(gone, recursive: true);
+            return [];
+        }
+    }
+
     [Fact]
     public void WhatATeacherForetellsIsKept()
     {

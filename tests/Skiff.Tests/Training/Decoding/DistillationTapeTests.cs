@@ -79,6 +79,29 @@ public sealed class DistillationTapeTests
         Assert.True(pair.Student.Loss.Sum > 1);
     }
 
+    // A teacher that learns has the gradients of the text's loss, and its student those of a teacher that does not.
+    [Fact]
+    public void ATeacherMayLearnTheTextMeanwhile()
+    {
+        using ThreadTeam alone = new(1);
+        using Pair still = new("llama", Divergence.ForwardKl, 0, alone, move: 0.05f), learning = new("llama", Divergence.ForwardKl, 0, alone, move: 0.05f, learns: true);
+        foreach (Pair pair in new[] { still, learning })
+        {
+            pair.Student.Loss.GradientScale = 0.25f;
+            pair.Forward(gradients: true);
+            pair.Student.Backward();
+        }
+
+        Assert.Equal(still.Parameters.Gradients.Floats().ToArray(), learning.Parameters.Gradients.Floats().ToArray());
+        Assert.Equal(still.Student.Loss.Sum, learning.Student.Loss.Sum);
+        using DecoderTape plain = learning.Plain(out TrainingParameters parameters);
+        plain.Loss.GradientScale = 0.25f;
+        plain.Forward(gradients: true);
+        plain.Backward();
+        Assert.Equal(parameters.Gradients.Floats().ToArray(), learning.Teacher.Gradients.Floats().ToArray());
+        Assert.Contains(parameters.Gradients.Floats().ToArray(), gradient => gradient != 0);
+    }
+
     [Fact]
     public void AStepAllocatesNothing()
     {
@@ -100,12 +123,14 @@ public sealed class DistillationTapeTests
     private sealed class Pair : IDisposable
     {
         private readonly int[] _tokens, _targets, _starts = new int[2 * Time];
+        private readonly ThreadTeam _team;
 
-        public Pair(string name, Divergence divergence, float label, ThreadTeam team, float move, int? hidden = null, bool recompute = false, params string[] states)
+        public Pair(string name, Divergence divergence, float label, ThreadTeam team, float move, int? hidden = null, bool recompute = false, string[]? states = null, bool learns = false)
         {
+            _team = team;
             Model model = GoldenModel.Read(name).Open(), student = PrunedModel.Of(model, new PruneShape { Hidden = hidden }.Rank(model.Config, null, name));
-            TrainingParameters teacher = new(ParameterList.Of(model.Config), _ => false);
-            StatePair[] pairs = [.. states.Select(pair => StatePair.Parse(pair, name, model.Config, student.Config))];
+            TrainingParameters teacher = Teacher = new(ParameterList.Of(model.Config), _ => learns);
+            StatePair[] pairs = [.. (states ?? []).Select(pair => StatePair.Parse(pair, name, model.Config, student.Config))];
             Parameters = new TrainingParameters([.. ParameterList.Of(student.Config), .. StatePair.Parameters(model.Config, student.Config)], _ => true);
             teacher.Load(model.Parameter);
             new Parametrization(new RecipeParametrization(), student.Config).Initialize(Parameters, 1);
@@ -117,7 +142,7 @@ public sealed class DistillationTapeTests
             Student = new DecoderTape(student.Config, Parameters, shape with
             {
                 Recompute = recompute,
-                Teacher = new DecoderTape(model.Config, teacher, shape with { IsTeacher = true }, team),
+                Teacher = new DecoderTape(model.Config, teacher, shape with { IsTeacher = true, Learns = learns }, team),
                 Goal = new DistillationGoal(divergence, 1, 0),
                 LabelWeight = label,
             }, team);
@@ -126,6 +151,19 @@ public sealed class DistillationTapeTests
         }
 
         public DecoderTape Student { get; }
+
+        public TrainingParameters Teacher { get; }
+
+        /// <summary>The teacher as a model that is trained alone, given the same batch.</summary>
+        public DecoderTape Plain(out TrainingParameters parameters)
+        {
+            Model model = GoldenModel.Read("llama").Open();
+            parameters = new TrainingParameters(ParameterList.Of(model.Config), _ => true);
+            parameters.Load(model.Parameter);
+            DecoderTape tape = new(model.Config, parameters, new DecoderTapeOptions { Batch = 2, Time = Time }, _team);
+            tape.Load(_tokens, _targets, _starts);
+            return tape;
+        }
 
         public TrainingParameters Parameters { get; }
 

@@ -22,7 +22,7 @@ public sealed class RecipeTests
         Assert.Equal(["a.jsonl.gz", "dir/", "x/*.parquet"], recipe.Data[0].Files);
         Assert.Equal(("books", 3.0, DocumentFormat.Text), (recipe.Data[0].Name, recipe.Data[0].Weight, recipe.Data[0].Format));
         Assert.Equal(("chat", 0.5, DocumentFormat.Chat, "c.jsonl"), (recipe.Data[1].Name, recipe.Data[1].Weight, recipe.Data[1].Format, Assert.Single(recipe.Data[1].Files)));
-        Assert.Equal(new RecipeDistill { Teacher = "t.gguf", Loss = Divergence.ReverseKl, Temperature = 2, TopK = 64, LabelWeight = 0.5, Cache = "t.top", States = recipe.Distill!.States }, recipe.Distill);
+        Assert.Equal(new RecipeDistill { Teacher = "t.gguf", Loss = Divergence.ReverseKl, Temperature = 2, TopK = 64, LabelWeight = 0.5, Cache = "t.top", TeacherRate = 0.2, States = recipe.Distill!.States }, recipe.Distill);
         Assert.Equal(["embedding", "5:1"], recipe.Distill.States);
         RecipeAnchors anchors = recipe.Anchors!;
         Assert.Equal((AnchorKind.Endpoint, AnchorUnit.Line, ";", true, 2, 48), (anchors.Kind, anchors.Unit, Assert.Single(anchors.EndTokens), anchors.AnchorsSeeAnchors, anchors.AnchorsPerSegment, anchors.MaxSegment));

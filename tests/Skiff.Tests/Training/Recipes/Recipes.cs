@@ -44,7 +44,7 @@ internal static class Recipes
         document_mask: false
         tokens: 20M
         anchors: {kind: endpoint, unit: line, end_tokens: [";"], anchors_see_anchors: true, anchors_per_segment: 2, segments_per_group: 4, max_segment: 48, sinks: 4, last_visible: 32, full_share: 0.25, init: stop}
-        distill: {teacher: t.gguf, loss: reverse_kl, temperature: 2, top_k: 64, label_weight: 0.5, cache: t.top, states: [embedding, "5:1"]}
+        distill: {teacher: t.gguf, loss: reverse_kl, temperature: 2, top_k: 64, label_weight: 0.5, cache: t.top, teacher_rate: 0.2, states: [embedding, "5:1"]}
         parametrization: {form: mup, init_std: 0.05, base_width: 128, scale_emb: 10, scale_depth: 1, embed_as_hidden: false}
         optimizer:
           name: muon
