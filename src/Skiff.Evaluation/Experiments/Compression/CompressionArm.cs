@@ -23,6 +23,9 @@ internal sealed record CompressionArm(string Name, string What, StudentSize Size
     /// <summary>It is trained and measured on texts that its teacher does not know.</summary>
     public bool Shifted { get; init; }
 
+    /// <summary>Its teacher learns these texts meanwhile.</summary>
+    public bool TeacherLearns { get; init; }
+
     /// <summary>Its teacher has first learnt these texts.</summary>
     public bool Corrected { get; init; }
 
@@ -72,6 +75,7 @@ internal sealed record CompressionArm(string Name, string What, StudentSize Size
         new("shifted-ce", "half, new texts, cross-entropy", StudentSize.Half, StudentStart.Pruned, null) { Shifted = true },
         new("shifted-kl-corrected", "half, new texts, cut from the corrected teacher, KL", StudentSize.Half, StudentStart.Pruned, Kl) { RateOf = "shifted-kl", Shifted = true, Corrected = true },
         new("shifted-kl-parallel", "half, new texts, cut from the teacher as it was, KL to the corrected one", StudentSize.Half, StudentStart.Uncorrected, Kl) { RateOf = "shifted-kl", Shifted = true, Corrected = true },
+        new("shifted-kl-along", "half, new texts, KL to a teacher that learns them meanwhile", StudentSize.Half, StudentStart.Pruned, Kl + ", teacher_rate: 0.2") { RateOf = "shifted-kl", Shifted = true, TeacherLearns = true },
     ];
 }
 

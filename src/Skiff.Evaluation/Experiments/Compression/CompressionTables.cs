@@ -110,6 +110,6 @@ internal sealed record CompressionClaim(string First, string Second)
         new("half-states", "half-kl"), new("depth-states", "depth-kl"), new("depth-states-last", "depth-kl"), new("depth-states", "depth-states-last"),
         new("quarter-via-half", "quarter-kl-2"), new("quarter-kl", "quarter-ce"), new("quarter-kl", "quarter-ce-compute"), new("quarter-kl", "quarter-scratch-1"),
         new("tenth-kl", "tenth-ce"), new("tenth-kl", "tenth-ce-compute"),
-        new("shifted-kl-corrected", "shifted-kl"), new("shifted-kl-parallel", "shifted-kl"), new("shifted-kl-corrected", "shifted-ce"),
+        new("shifted-kl-corrected", "shifted-kl"), new("shifted-kl-parallel", "shifted-kl"), new("shifted-kl-along", "shifted-kl"), new("shifted-kl-corrected", "shifted-ce"),
     ];
 }

@@ -55,7 +55,7 @@ internal sealed class CompressionTraining(CompressionTier tier, bool smoke)
         long tokens = Student(context, arm, seed, seed, arm.Name, rate);
         ModelConfig student = Model.OpenConfig(ModelPath(context, arm.Name, seed)), teacher = Model.OpenConfig(ModelPath(context, "teacher", seed));
         // Forward and backward passes of the student, forward passes of the teacher: 2 operations a parameter forward, 4 back.
-        double operations = tokens * ((6.0 * student.ParameterCount) + (arm.Distill is null ? 0 : 2.0 * teacher.ParameterCount));
+        double operations = tokens * ((6.0 * student.ParameterCount) + ((arm.Distill is null ? 0 : arm.TeacherLearns ? 6.0 : 2.0) * teacher.ParameterCount));
         return new JsonObject { ["tokens"] = tokens, ["non_embedding"] = student.NonEmbeddingParameterCount, ["operations"] = operations, ["rate"] = rate };
     }
 
