@@ -1,7 +1,7 @@
 // Greedy generation of llama.cpp and of Skiff on the same GGUF files: see README.md.
 //
 //   node bench/peers/parity.mjs [--models llama,gemma] [--write]
-import {mkdirSync, readFileSync, rmSync, writeFileSync} from "node:fs";
+import {mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from "node:fs";
 import path from "node:path";
 import {parseArgs} from "node:util";
 import {fail, here, install, models as folder, packages, root, run, skiff} from "./peers.mjs";
@@ -68,9 +68,17 @@ for (const model of models.filter(model => names.includes(model.name))) {
     const source = path.join(folder, `parity-${model.name}`);
     mkdirSync(source, {recursive: true});
     writeFileSync(path.join(source, "config.json"), JSON.stringify(model.config));
-    for (const type of ["f32", "q8_0", "q4_0"]) {
+    // A pruned model is compared as it is.
+    for (const type of model.prune ? ["f32"] : ["f32", "q8_0", "q4_0"]) {
         const file = `${source}-${type}.gguf`;
         skiff(["init", source, file, "--seed", String(model.seed), "--type", type]);
+        if (model.prune) {
+            const whole = `${source}-whole.gguf`;
+            renameSync(file, whole);
+            skiff(["prune", whole, file, ...Object.entries(model.prune).flatMap(([name, value]) => [`--${name}`, String(value)])]);
+            rmSync(whole);
+        }
+
         const r = compare(file);
         rmSync(file);
         console.log(`| ${[model.name, model.seed, type, `${r.same}/${r.all}`, r.different.size, r.margin.toExponential(1), r.scale.toFixed(1), r.worst.toExponential(1), r.divergence.toExponential(1)].join(" | ")} |`);

@@ -29,6 +29,7 @@ internal static class PruneVerb
         Option<int?> ffn = Flags.Whole("--ffn", "Feed-forward width, of each expert in a mixture.");
         Option<int?> heads = Flags.Whole("--heads", "Query heads; as many in each group of key-value heads.");
         Option<int?> experts = Flags.Whole("--experts", "Experts.");
+        Option<int?> random = Flags.Whole("--random", "Let chance by this seed choose what goes, whatever it is worth and without a text: shows what the scores are worth.");
         Option<string?> aggregation = Flags.Text("--aggregation", "BATCH,SEQUENCE", "How scores add up over pieces and tokens, each mean, l2 or variance [default: l2,mean].");
         Option<string?> residual = Flags.Text("--fold-heads", "off|literal|flipped", "Fold what heads that go differ by into those that stay; as printed (literal) it harmed here [default: off].");
         Option<bool> json = Flags.Json();
@@ -43,7 +44,7 @@ internal static class PruneVerb
         };
         verb.Arguments.Add(model);
         verb.Arguments.Add(target);
-        foreach (Option option in new Option[] { data, scores, samples, length, parameters, memory, speed, ways, layers, by, kept, hidden, ffn, heads, experts, aggregation, residual, json })
+        foreach (Option option in new Option[] { data, scores, samples, length, parameters, memory, speed, ways, layers, by, kept, hidden, ffn, heads, experts, random, aggregation, residual, json })
             verb.Options.Add(option);
         verb.Validators.Add(result =>
         {
@@ -52,8 +53,11 @@ internal static class PruneVerb
                 || result.GetValue(heads) is not null || result.GetValue(experts) is not null;
             if (budgets + (exact ? 1 : 0) != 1)
                 result.AddError("give one budget (--params, --memory or --tokens-per-second), or exact sizes (--layers, --keep-layers, --hidden, --ffn, --heads, --experts)");
-            if (result.GetValue(data) is null && result.GetValue(scores) is null)
+            bool scored = result.GetValue(data) is not null || result.GetValue(scores) is not null;
+            if (!scored && result.GetValue(random) is null)
                 result.AddError("--data or --importance is needed: what matters is told by what a text stirs");
+            if (scored && result.GetValue(random) is not null)
+                result.AddError("--random asks for no text: leave --data and --importance out");
         });
         return verb.Computes((parse, stop) =>
         {
@@ -75,10 +79,10 @@ internal static class PruneVerb
                     Heads = parse.GetValue(heads),
                     Experts = parse.GetValue(experts),
                 };
-            shape = shape with { HeadResidual = parse.GetValue(residual) switch { null or "off" => 0, "literal" => 1, "flipped" => -1, var other => throw new InvalidInputException("skiff prune", "--fold-heads", $"is off, literal or flipped, not '{other}'") } };
+            shape = shape with { RandomSeed = parse.GetValue(random), HeadResidual = parse.GetValue(residual) switch { null or "off" => 0, "literal" => 1, "flipped" => -1, var other => throw new InvalidInputException("skiff prune", "--fold-heads", $"is off, literal or flipped, not '{other}'") } };
             // What cannot be had is said before a text is read.
             PrunedModel.Of(opened, shape.Rank(config, null, from));
-            Importance importance = Scores(opened, parse.GetValue(data), parse.GetValue(scores), parse.GetValue(samples) ?? 1024, parse.GetValue(length) ?? 512, error, stop);
+            Importance? importance = shape.RandomSeed is not null ? null : Scores(opened, parse.GetValue(data), parse.GetValue(scores), parse.GetValue(samples) ?? 1024, parse.GetValue(length) ?? 512, error, stop);
             if (Word<LayerChoice>("--layers-by", parse.GetValue(by), LayerChoice.Influence) == LayerChoice.Loss && shape is { Layers: null, LayerCount: { } count } && count < config.NumHiddenLayers)
                 shape = shape with { Layers = ByLoss(opened, count, parse.GetValue(data), parse.GetValue(length) ?? 512, error, stop) };
             Model small = PrunedModel.Of(opened, shape.Rank(config, importance, from, batch, sequence));

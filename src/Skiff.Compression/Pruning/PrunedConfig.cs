@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Skiff.Models;
 using Skiff.Tensors;
@@ -89,7 +90,7 @@ internal static class PrunedConfig
         }
 
         // Some families count gate and up together, and some derive the width where it is not stated.
-        int stated = config.Source[config.Family.NameIn(config.Source, "intermediate_size")] is JsonValue width ? (int)width.GetValue<double>() : before.IntermediateSize;
+        int stated = config.Source[config.Family.NameIn(config.Source, "intermediate_size")] is JsonValue width ? (int)Number(width) : before.IntermediateSize;
         if (attention.IntermediateSize != before.IntermediateSize || wanted.HiddenSize != config.HiddenSize)
             changes["intermediate_size"] = (int)((long)stated * attention.IntermediateSize / before.IntermediateSize);
         if (wanted.NumLocalExperts != config.NumLocalExperts)
@@ -99,9 +100,9 @@ internal static class PrunedConfig
         if (wanted.WordEmbedProjDim != config.WordEmbedProjDim && config.Source["word_embed_proj_dim"] is not null)
             changes["word_embed_proj_dim"] = wanted.WordEmbedProjDim;
         if (config.Source["dim_model_base"] is JsonValue below)
-            changes["dim_model_base"] = below.GetValue<double>() * wanted.HiddenSize / config.HiddenSize;
+            changes["dim_model_base"] = Number(below) * wanted.HiddenSize / config.HiddenSize;
         if (config.Source["scale_depth"] is JsonValue depth)
-            changes["scale_depth"] = depth.GetValue<double>() * Math.Sqrt((double)wanted.NumHiddenLayers / config.NumHiddenLayers);
+            changes["scale_depth"] = Number(depth) * Math.Sqrt((double)wanted.NumHiddenLayers / config.NumHiddenLayers);
         foreach ((string key, JsonNode? value) in config.Source)
         {
             // A list with an entry for each block.
@@ -122,6 +123,9 @@ internal static class PrunedConfig
             }
         }
     }
+
+    // Whole or not, read from a text or made of a GGUF file's keys.
+    private static double Number(JsonValue value) => double.Parse(value.ToJsonString(), CultureInfo.InvariantCulture);
 
     private static KeyValuePair<string, JsonNode?>? Listed(ModelConfig config, ModelConfig wanted)
     {

@@ -33,12 +33,27 @@ public sealed class PruneTests : IDisposable
         Assert.True(Model.Open(_folder.File("fast.gguf")).Config.NumHiddenLayers < 5);
     }
 
+    // A file's keys are numbers of another kind than those of a config.json.
+    [Fact]
+    public void AGgufFileIsPrunedToo()
+    {
+        CommandLine.Output("convert", Base(), _folder.File("base.gguf"));
+        string[] sizes = ["--random", "1", "--layers", "3", "--hidden", "48", "--ffn", "120"];
+        CommandLine.Output(["prune", Base(), _folder.File("small"), .. sizes]);
+        CommandLine.Output(["prune", _folder.File("base.gguf"), _folder.File("small.gguf"), .. sizes]);
+        Model folder = Model.Open(_folder.File("small")), file = Model.Open(_folder.File("small.gguf"));
+        Assert.Equal((3, 48, 120), (file.Config.NumHiddenLayers, file.Config.HiddenSize, file.Config.Layers[0].IntermediateSize));
+        foreach (Parameter parameter in ParameterList.Of(folder.Config))
+            Assert.Equal(folder.Parameter(parameter.Name).Floats().ToArray(), file.Parameter(parameter.Name).Floats().ToArray());
+    }
+
     [Fact]
     public void WhatCannotBeHadIsRefused()
     {
         Assert.Contains("give one budget", Refusal());
         Assert.Contains("--data or --importance is needed", Refusal("--layers", "3"));
         Assert.Contains("the model can be pruned to 1 to 5", Refusal("--layers", "9", "--data", Text()));
+        Assert.Contains("--random asks for no text", Refusal("--layers", "3", "--data", Text(), "--random", "1"));
         Assert.Contains("99 is not there: the model has 0 to 4", Refusal("--keep-layers", "0-2,99", "--data", Text()));
         Assert.Contains("the least is", Refusal("--params", "1%", "--data", Text()));
         Assert.Contains("takes a share or a count", Refusal("--params", "many", "--data", Text()));

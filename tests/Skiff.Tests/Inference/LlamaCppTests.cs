@@ -1,5 +1,6 @@
 using System.Numerics.Tensors;
 using System.Text.Json.Nodes;
+using Skiff.Compression;
 using Skiff.Inference;
 using Skiff.Models;
 using Skiff.Tensors;
@@ -27,7 +28,14 @@ public sealed class LlamaCppTests : IDisposable
         ModelConfig config = ModelConfig.Parse(entry["config"]!.AsObject(), name);
         // Through the same kind of file.
         string file = _folder.File(name + ".gguf");
-        ModelWriter.Write(RandomModel.Create(name, config, (int)entry["seed"]!, TensorType.F32), file);
+        Model model = RandomModel.Create(name, config, (int)entry["seed"]!, TensorType.F32);
+        if (entry["prune"] is { } prune)
+        {
+            PruneShape shape = new() { LayerCount = (int?)prune["layers"], Hidden = (int?)prune["hidden"], Intermediate = (int?)prune["ffn"], Heads = (int?)prune["heads"], RandomSeed = (int?)prune["random"] };
+            model = PrunedModel.Of(model, shape.Rank(config, null, name));
+        }
+
+        ModelWriter.Write(model, file);
         using InferenceEngine engine = new(Model.Open(file));
         int[][] prompts = [.. s_models["prompts"]!.AsArray().Select(Ids)], expected = [.. s_tokens[name]!.AsArray().Select(Ids)];
         Assert.Equal(prompts.Length, expected.Length);

@@ -39,6 +39,7 @@ internal static class CompressionExperiment
                 string teacher = $"{tier.Name}-teacher-{seed}", corrected = $"{tier.Name}-corrected-{seed}";
                 teachers.Add(new(teacher, tier.TeacherSteps * tier.StepCost * 2, $"{tier.TeacherSteps} {tier.Teacher} {smoke}", [prepare], context => training.TrainTeacher(context, seed)));
                 teachers.Add(new($"{teacher}-figures", 5, $"{items}", [teacher], context => measure.Measure(context, "teacher", "teacher", seed, shifted: false)));
+                teachers.Add(new($"{tier.Name}-untaught-{seed}", 20, $"{items}", [teacher], context => UntaughtFigures.Measure(context, tier, training, seed, items / 4)));
                 if (!arms.Any(arm => arm.Corrected))
                     continue;
                 teachers.Add(new(corrected, 35, $"{smoke}", [teacher], context => training.CorrectTeacher(context, seed)));

@@ -21,6 +21,7 @@ internal sealed class CompressionTables(CompressionTier tier, IReadOnlyDictionar
             rows.Add(Row("corrected", "the teacher, corrected, on new texts"));
         rows.AddRange(_arms.Select(arm => Row(arm.Name, arm.What)));
         Markdown.Table(page, rows);
+        Untaught();
         Comparisons();
         Factors();
         Markdown.Title(page, $"{tier.Name}: speed of generation, times the teacher's, alone and as the teacher's guesser");
@@ -29,6 +30,16 @@ internal sealed class CompressionTables(CompressionTier tier, IReadOnlyDictionar
             pair.Key, Markdown.Text((double)figures[$"{tier.Name}-speed"][pair.Key]!, "0.00"), Markdown.Text((double)pair.Value!["right"]!, "0.0%"), Markdown.Text((double)pair.Value["speed"]!, "0.00"),
             $"{pair.Value["same"]} of {pair.Value["texts"]}",
         ])]);
+    }
+
+    private void Untaught()
+    {
+        Markdown.Title(page, $"{tier.Name}: loss of the half before it is taught, by how its parts are chosen");
+        JsonObject first = figures[$"{tier.Name}-untaught-1"];
+        Markdown.Table(page, [["chosen by", .. _seeds.Select(seed => $"seed {seed}"), "mean"], .. first.OrderBy(way => _seeds.Average(seed => Loss(way.Key, seed))).Select(way => (string[])
+            [way.Key, .. _seeds.Select(seed => Markdown.Text(Loss(way.Key, seed), "0.000")), Markdown.Text(_seeds.Average(seed => Loss(way.Key, seed)), "0.000")])]);
+
+        double Loss(string way, int seed) => (double)figures[$"{tier.Name}-untaught-{seed}"][way]!;
     }
 
     // Worlds differ more than students do: the difference is taken within each.

@@ -78,6 +78,9 @@ internal sealed class CompressionTraining(CompressionTier tier, bool smoke)
         return new JsonObject { ["run"] = best["run"]!.ToString(), ["rate"] = (double)best["rate"]!, ["tokens"] = (long)best["tokens"]!, ["tried"] = tried };
     }
 
+    /// <summary>The scores of a teacher's parts.</summary>
+    public Importance ImportanceOf(ExperimentContext context, int seed, Model teacher) => Importance.Read(Scores(context, "teacher", seed), teacher.Config);
+
     /// <summary>Where a run's model lies.</summary>
     public string ModelPath(ExperimentContext context, string name, int seed) => Path.Combine(Run(context, name, seed), "model");
 
