@@ -22,6 +22,7 @@ internal static class Verbs
         DistillVerb.Create(),
         SearchVerb.Create(),
         SynthesizeVerb.Create(),
+        EvalVerb.Create(),
         WatchVerb.Create(),
         BenchVerb.Create(),
         ExperimentVerb.Create(),

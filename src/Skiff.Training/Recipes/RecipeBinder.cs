@@ -44,7 +44,7 @@ internal sealed class RecipeBinder
         PropertyInfo? others = RecipeKey.OtherKeys(type);
         JsonObject json = [];
         foreach ((string name, RecipeNode value) in keys.Where(pair => known.All(key => key.Name != pair.Key)))
-            json[name] = Below(name, () => others is null ? throw Refuse(value, Unknown(name, known)) : Json(value));
+            json[name] = Below(name, () => others is null ? throw Refuse(value, Unknown(name, known.Select(key => key.Name))) : value.ToJson(string.Join('.', _path)));
         others?.SetValue(record, json);
         return record;
     }
@@ -135,41 +135,17 @@ internal sealed class RecipeBinder
         return read && number == decimal.Truncate(number) ? (double)number : throw Refuse(node, "must be a whole number, such as 500, 20K, 1.5M or 2B");
     }
 
-    private JsonNode? Json(RecipeNode node)
-    {
-        if (node.Keys is { } keys)
-        {
-            JsonObject json = [];
-            foreach ((string name, RecipeNode value) in keys)
-                json[name] = Below(name, () => Json(value));
-            return json;
-        }
-
-        if (node.Items is { } items)
-            return new JsonArray([.. items.Select((item, i) => Below(i.ToString(CultureInfo.InvariantCulture), () => Json(item)))]);
-        if (node.IsNull)
-            return null;
-        if (Plain(node) is not { } plain)
-            return JsonValue.Create(node.Text);
-        if (plain is "true" or "false")
-            return JsonValue.Create(plain == "true");
-        if (long.TryParse(plain, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole))
-            return JsonValue.Create(whole);
-        if (!double.TryParse(plain, NumberStyles.Float, CultureInfo.InvariantCulture, out double number))
-            return JsonValue.Create(plain);
-        return double.IsFinite(number) ? JsonValue.Create(number) : throw Refuse(node, $"{plain} is no number that JSON has");
-    }
-
     private string Text(RecipeNode node) => node.Text ?? throw Refuse(node, "must be a text");
 
     private static string? Plain(RecipeNode node) => node.Quoted ? null : node.Text;
 
-    private static string Unknown(string name, IReadOnlyList<RecipeKey> known)
+    /// <summary>What is wrong with a key that is none of those known.</summary>
+    public static string Unknown(string name, IEnumerable<string> known)
     {
-        RecipeKey? nearest = name.Length > LongestSlip ? null : known.MinBy(key => Zoo.Distance(name, key.Name));
-        return nearest is not null && Zoo.Distance(name, nearest.Name) <= Math.Max(1, nearest.Name.Length / 3)
-            ? $"is no key here; did you mean {nearest.Name}?"
-            : $"is no key here; the keys are {string.Join(", ", known.Select(key => key.Name))}";
+        string? nearest = name.Length > LongestSlip ? null : known.MinBy(key => Zoo.Distance(name, key));
+        return nearest is not null && Zoo.Distance(name, nearest) <= Math.Max(1, nearest.Length / 3)
+            ? $"is no key here; did you mean {nearest}?"
+            : $"is no key here; the keys are {string.Join(", ", known)}";
     }
 
     private T Below<T>(string key, Func<T> read)

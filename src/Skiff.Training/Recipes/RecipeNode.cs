@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
 using Skiff.Tensors;
 
 namespace Skiff.Training;
@@ -25,6 +27,27 @@ internal sealed class RecipeNode(string source, string place)
     /// <summary>A mapping without keys, or a list without items.</summary>
     public static RecipeNode Empty(string source, string place, bool list) =>
         new(source, place) { Keys = list ? null : [], Items = list ? [] : null };
+
+    /// <summary>The value as JSON: plain numbers, true, false and null as such, all else as text.</summary>
+    /// <param name="path">Its dotted key, for refusals.</param>
+    public JsonNode? ToJson(string path)
+    {
+        if (Keys is { } keys)
+            return new JsonObject(keys.Select(pair => KeyValuePair.Create(pair.Key, pair.Value.ToJson($"{path}.{pair.Key}"))));
+        if (Items is { } items)
+            return new JsonArray([.. items.Select((item, i) => item.ToJson($"{path}.{i}"))]);
+        if (IsNull)
+            return null;
+        if (Quoted)
+            return JsonValue.Create(Text);
+        if (Text is "true" or "false")
+            return JsonValue.Create(Text == "true");
+        if (long.TryParse(Text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long whole))
+            return JsonValue.Create(whole);
+        if (!double.TryParse(Text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number))
+            return JsonValue.Create(Text);
+        return double.IsFinite(number) ? JsonValue.Create(number) : throw Refuse(path, $"{Text} is no number that JSON has");
+    }
 
     /// <summary>What is wrong with this value.</summary>
     public InvalidInputException Refuse(string path, string problem) => new(source, path.Length == 0 ? "recipe" : path, $"{place}: {problem}");

@@ -126,7 +126,7 @@ internal sealed class RecipeYaml
         if (at is AnchorAlias || at is NodeEvent { Anchor.IsEmpty: false })
             throw Refuse(at, "anchors and aliases are not read: write the value out, and a text that begins with & or * in quotes");
         if (at is NodeEvent { Tag.IsEmpty: false } tagged)
-            throw Refuse(at, $"the tag {tagged.Tag} is not read: leave it away");
+            throw Refuse(at, tagged.Tag.Value.EndsWith("function", StringComparison.Ordinal) ? "asks for Python, which is not run here: say it as a template" : $"the tag {tagged.Tag} is not read: leave it away");
         if (_path.Count > MostDepth)
             throw Refuse(at, $"lies over {MostDepth} levels deep");
         switch (at)

@@ -13,11 +13,11 @@ internal sealed class LargeTier : TextTier
 
     public override string Teacher => "hidden_size: 256, intermediate_size: 704, num_hidden_layers: 12, num_attention_heads: 8, num_key_value_heads: 4";
 
-    public override int TeacherSteps => 1464;
+    public override int TeacherSteps => 976;
 
     public override double StepCost => 6 * UsualStep;
 
-    public override IReadOnlyList<CompressionArm> ArmsOf(ExperimentSize size) => [.. CompressionArm.All.Where(arm => arm.OnLarge)];
+    public override IReadOnlyList<CompressionArm> ArmsOf(ExperimentSize size) => [.. CompressionArm.All.Where(arm => arm.OnLarge && arm.Budget <= (arm.Distill is null ? 4 : 1))];
 
     public override string RatesOf => "text";
 
