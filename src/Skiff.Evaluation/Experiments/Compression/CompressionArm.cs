@@ -33,6 +33,8 @@ internal sealed record CompressionArm(string Name, string What, StudentSize Size
     public static IReadOnlyList<CompressionArm> All { get; } =
     [
         new("half-kl", "half (width), pruned, KL", StudentSize.Half, StudentStart.Pruned, Kl) { OnText = true, OnLarge = true },
+        new("half-kl-half", "the same, half of the tokens", StudentSize.Half, StudentStart.Pruned, Kl, 0.5) { RateOf = "half-kl", OnText = true },
+        new("half-kl-quarter", "the same, a quarter of the tokens", StudentSize.Half, StudentStart.Pruned, Kl, 0.25) { RateOf = "half-kl", OnText = true },
         new("half-kl-4", "the same, 4 times the tokens", StudentSize.Half, StudentStart.Pruned, Kl, 4) { RateOf = "half-kl", OnText = true, OnLarge = true },
         new("half-ce", "half, pruned, cross-entropy", StudentSize.Half, StudentStart.Pruned, null) { OnText = true, OnLarge = true },
         // A step of KL costs the teacher's forward pass besides: (2 teachers + 6 students) / 6 students.
@@ -41,6 +43,7 @@ internal sealed record CompressionArm(string Name, string What, StudentSize Size
         new("half-random-kl", "half, pruned at random, KL", StudentSize.Half, StudentStart.Random, Kl) { OnText = true },
         new("half-scratch-1", "half, from scratch", StudentSize.Half, StudentStart.Scratch, null) { OnText = true, OnLarge = true },
         new("half-scratch-4", "half, from scratch, 4 times the tokens", StudentSize.Half, StudentStart.Scratch, null, 4) { OnText = true, OnLarge = true },
+        new("half-scratch-8", "half, from scratch, 8 times the tokens", StudentSize.Half, StudentStart.Scratch, null, 8) { RateOf = "half-scratch-4", OnText = true },
         new("half-scratch-16", "half, from scratch, 16 times the tokens", StudentSize.Half, StudentStart.Scratch, null, 16) { RateOf = "half-scratch-4", OnText = true, OnLarge = true },
         new("half-scratch-32", "half, from scratch, 32 times the tokens", StudentSize.Half, StudentStart.Scratch, null, 32) { RateOf = "half-scratch-4" },
         new("half-scratch-kl", "half, from scratch, KL", StudentSize.Half, StudentStart.Scratch, Kl),

@@ -6,7 +6,7 @@ namespace Skiff.Evaluation;
 /// <summary>The tables of one kind of text.</summary>
 internal sealed class CompressionTables(CompressionTier tier, IReadOnlyDictionary<string, JsonObject> figures, StringBuilder page)
 {
-    private static readonly string[] s_pruned = ["half-kl", "half-kl-4"];
+    private static readonly string[] s_pruned = ["half-kl-quarter", "half-kl-half", "half-kl", "half-kl-4"];
 
     private readonly int[] _seeds = [.. Enumerable.Range(1, tier.Seeds).Where(seed => figures.ContainsKey($"{tier.Name}-teacher-{seed}"))];
 
