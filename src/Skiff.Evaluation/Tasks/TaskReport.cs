@@ -15,8 +15,9 @@ public static class TaskReport
         JsonObject values = [], versions = [], shots = [], better = [], samples = [];
         foreach (TaskResult result in results)
         {
-            string name = result.Task.Name;
-            JsonObject own = new() { ["alias"] = name };
+            // The same task with other demonstrations goes by its name and their number.
+            string name = results.Count(other => other.Task.Name == result.Task.Name) > 1 ? $"{result.Task.Name}@{result.Shots}" : result.Task.Name;
+            JsonObject own = new() { ["alias"] = result.Task.Name };
             JsonObject directions = [];
             foreach (TaskValue value in result.Values)
             {
@@ -63,11 +64,39 @@ public static class TaskReport
             }
         }
 
-        int[] widths = [.. s_head.Select((head, c) => rows.Select(row => row[c].Length).Append(Math.Max(head.Length, 3)).Max())];
-        // Version, shots and figures stand to the right.
-        bool[] right = [false, true, false, true, false, false, true, false, true];
+        return Aligned(s_head, [false, true, false, true, false, false, true, false, true], rows);
+    }
+
+    /// <summary>Comparisons as JSON.</summary>
+    public static JsonArray Json(IReadOnlyList<TaskComparison> comparisons) => new([.. comparisons.Select(one => (JsonNode)new JsonObject
+    {
+        ["task"] = one.Task,
+        ["metric"] = $"{one.Metric},{one.Filter}",
+        ["n-shot"] = one.Shots,
+        ["first"] = one.First,
+        ["second"] = one.Second,
+        ["difference"] = one.Difference.Mean,
+        ["low"] = one.Difference.Low,
+        ["high"] = one.Difference.High,
+        ["mcnemar"] = double.IsNaN(one.McNemar) ? null : one.McNemar,
+    })]);
+
+    /// <summary>Comparisons as a table.</summary>
+    public static string Table(IReadOnlyList<TaskComparison> comparisons) => Aligned(
+        ["Tasks", "Filter", "n-shot", "Metric", "First", "Second", "Difference", "95% interval", "McNemar p"], [false, false, true, false, true, true, true, true, true],
+        [.. comparisons.Select(one => (string[])
+        [
+            one.Task, one.Filter, one.Shots.ToString(CultureInfo.InvariantCulture), one.Metric, Text(one.First), Text(one.Second), Text(one.Difference.Mean, "+0.0000;-0.0000"),
+            $"{Text(one.Difference.Low, "+0.0000;-0.0000")} to {Text(one.Difference.High, "+0.0000;-0.0000")}", double.IsNaN(one.McNemar) ? "" : Text(one.McNemar, "0.000"),
+        ])]);
+
+    private static string Text(double value, string format = "0.0000") => value.ToString(format, CultureInfo.InvariantCulture);
+
+    private static string Aligned(string[] head, bool[] right, IReadOnlyList<string[]> rows)
+    {
+        int[] widths = [.. head.Select((name, c) => rows.Select(row => row[c].Length).Append(Math.Max(name.Length, 3)).Max())];
         StringBuilder table = new();
-        Line(s_head);
+        Line(head);
         table.Append('|').AppendJoin('|', widths.Select((width, c) => new string('-', width - (right[c] ? 1 : 0)) + (right[c] ? ":" : ""))).Append("|\n");
         foreach (string[] row in rows)
             Line(row);

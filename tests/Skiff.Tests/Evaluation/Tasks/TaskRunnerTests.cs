@@ -108,6 +108,25 @@ public sealed class TaskRunnerTests : IDisposable
         Assert.Equal(17 * 3, File.ReadLines(_folder.File("s.jsonl")).Count());
     }
 
+    // Rounded to 4 bits the model answers some items otherwise; demonstrations one after the other.
+    [Fact]
+    public void ModelsAreComparedItemByItem()
+    {
+        string whole = _folder.File("base"), small = _folder.File("small.gguf");
+        CommandLine.Output("convert", Stories260k.Checkpoint, whole, "--tokenizer", Stories260k.Tokenizer);
+        CommandLine.Output("quantize", whole, small, "--type", "q4_0");
+        string[] args = ["eval", whole, small, "--tasks", "arc_easy", "--limit", "30", "--shots", "0,1", "--data", Root, "--truncate"];
+        (int code, string table, string error) = CommandLine.Run([.. args, "--plot", _folder.File("shots.svg")]);
+        Assert.True(code == 0, error);
+        Assert.Contains("less the other", table);
+        Assert.StartsWith("<svg", File.ReadAllText(_folder.File("shots.svg")), StringComparison.Ordinal);
+        JsonNode report = JsonNode.Parse(CommandLine.Output([.. args, "--json"]))!;
+        JsonNode first = report["comparisons"]![0]!;
+        Assert.Equal((double)report["models"]![0]!["results"]!["arc_easy@0"]!["acc,none"]! - (double)report["models"]![1]!["results"]!["arc_easy@0"]!["acc,none"]!, (double)first["difference"]!, 1e-9);
+        Assert.True((double)first["low"]! <= (double)first["difference"]! && (double)first["difference"]! <= (double)first["high"]!);
+        Assert.Equal(4, report["comparisons"]!.AsArray().Count);
+    }
+
     [Fact]
     public void APromptThatIsTooLongIsNamedAndNeverCutInSilence()
     {
