@@ -130,8 +130,8 @@ public sealed class TaskPromptTests : IDisposable
         Assert.Equal((4, "2", 2), (task.MaxGenToks, task.Version, task.NumFewshot));
         TaskItem[] items = [.. new TaskPrompts(task, new TaskData(_folder.Path)).Items()];
         // The document itself is no demonstration.
-        Assert.Equal("Q: 1 + 1\n  A: 2\n\nQ: 2 + 1\n  A: 3\n\nQ: 0 + 1\n  A:", items[0].Requests[0].Context);
-        Assert.Equal("Q: 0 + 1\n  A: 1\n\nQ: 1 + 1\n  A: 2\n\nQ: 3 + 1\n  A:", items[3].Requests[0].Context);
+        Assert.Equal("Q: 1 + 1\nA: 2\n\nQ: 2 + 1\nA: 3\n\nQ: 0 + 1\nA:", items[0].Requests[0].Context);
+        Assert.Equal("Q: 0 + 1\nA: 1\n\nQ: 1 + 1\nA: 2\n\nQ: 3 + 1\nA:", items[3].Requests[0].Context);
         Assert.Equal("7", TaskFilters.Apply(task.Filters[0], "so 3 and 4 are 7."));
         Assert.Equal("[invalid]", TaskFilters.Apply(task.Filters[0], "none"));
         Assert.Equal(1, TaskMetrics.Generation(task.Metrics[0], "7.", "7").Value);
