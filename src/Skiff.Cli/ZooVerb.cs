@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Skiff.Evaluation;
 using Skiff.Models;
 
 namespace Skiff.Cli;
@@ -10,13 +11,21 @@ internal static class ZooVerb
     public static Verb Create()
     {
         Argument<string?> filter = new("FILTER") { Description = "Part of a name, or a model_type.", Arity = ArgumentArity.ZeroOrOne };
+        Option<bool> compare = new("--compare") { Description = "Count architectures by attention, feed-forward, ratio, activation, norm, vocabulary and sharing, half-year by half-year." };
+        Option<string?> plot = Flags.Text("--plot", "FILE", "With --compare: an SVG picture of how newer forms spread.");
         Option<bool> json = Flags.Json();
         Verb verb = new("zoo", "List the named architectures of published small models.")
         {
-            Examples = ["skiff zoo qwen", "skiff zoo gpt_neox --json"],
+            Examples = ["skiff zoo qwen", "skiff zoo gpt_neox --json", "skiff zoo --compare --plot trends.svg"],
         };
         verb.Arguments.Add(filter);
-        verb.Options.Add(json);
+        foreach (Option option in new Option[] { compare, plot, json })
+            verb.Options.Add(option);
+        verb.Validators.Add(result =>
+        {
+            if (result.GetValue(plot) is not null && !result.GetValue(compare))
+                result.AddError("--plot needs --compare");
+        });
         return verb.Runs((parse, _) =>
         {
             string part = parse.GetValue(filter) ?? "";
@@ -25,6 +34,12 @@ internal static class ZooVerb
             if (entries.Length == 0)
                 Zoo.Find(part);
             TextWriter output = parse.InvocationConfiguration.Output;
+            if (parse.GetValue(compare))
+            {
+                Compare(output, [.. entries.Select(e => e.Entry)], parse.GetValue(plot), parse.GetValue(json));
+                return Program.Success;
+            }
+
             if (!parse.GetValue(json))
             {
                 Output.Table(output, ["name", "date", "family", "parameters>", "non-embedding>", "layers>", "hidden>", "heads>", "kv>", "ffn>", "vocabulary>", "context>"],
@@ -50,6 +65,37 @@ internal static class ZooVerb
 
             return Program.Success;
         });
+    }
+
+    private static void Compare(TextWriter output, ZooEntry[] entries, string? plot, bool json)
+    {
+        IReadOnlyList<ZooTrend> trends = ZooTrends.Of(entries);
+        if (plot is not null)
+            AtomicFile.WriteText(plot, ZooTrends.Picture(entries).ToSvg());
+        if (!json)
+        {
+            string before = "";
+            Output.Table(output, ["trait", "form", "models>", .. trends[0].ByHalf.Keys.Select(half => half + ">")], [.. trends.Select(trend =>
+            {
+                string name = trend.Trait.Name == before ? "" : before = trend.Trait.Name;
+                return (string[])[name, trend.Value, Number(trend.Count), .. trend.ByHalf.Values.Select(count => count == 0 ? "" : Number(count))];
+            })]);
+            return;
+        }
+
+        foreach (ZooTrend trend in trends)
+        {
+            Output.Json(output, writer =>
+            {
+                writer.WriteString("trait", trend.Trait.Name);
+                writer.WriteString("form", trend.Value);
+                writer.WriteNumber("models", trend.Count);
+                writer.WriteStartObject("by_half_year");
+                foreach ((string half, int count) in trend.ByHalf)
+                    writer.WriteNumber(half, count);
+                writer.WriteEndObject();
+            });
+        }
     }
 
     private static string[] Row(ZooEntry entry, ModelConfig config) =>
