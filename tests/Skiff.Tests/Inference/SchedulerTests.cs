@@ -112,8 +112,14 @@ public sealed class SchedulerTests
         Assert.Contains($"more than the {2 * small} there are", error.Message, StringComparison.Ordinal);
         Assert.Throws<InvalidInputException>(() => Submit(scheduler, [Vocabulary], new Hooked(() => { }), Endless with { MaxTokens = 2 }));
         long most = 0;
-        IAsyncEnumerable<GeneratedToken>[] requests = [.. Enumerable.Range(0, 5).Select(_ => Submit(
-            scheduler, [1, 2, 3], new Hooked(() => most = Math.Max(most, engine.CacheBytes)), Endless with { MaxTokens = 20 }))];
+        // None ends before all have come, however slow this thread is.
+        using ManualResetEventSlim submitted = new();
+        IAsyncEnumerable<GeneratedToken>[] requests = [.. Enumerable.Range(0, 5).Select(_ => Submit(scheduler, [1, 2, 3], new Hooked(() =>
+        {
+            submitted.Wait(TestContext.Current.CancellationToken);
+            most = Math.Max(most, engine.CacheBytes);
+        }), Endless with { MaxTokens = 20 }))];
+        submitted.Set();
         foreach (IAsyncEnumerable<GeneratedToken> request in requests)
             Assert.Equal(20, (await All(request)).Count);
         // Two at once, exactly as counted.
