@@ -27,14 +27,12 @@ internal static class TaskMetrics
     {
         switch (metric.Name)
         {
-            case "acc":
+            case "acc" or "mc1":
                 return Right(logs, (log, _) => log);
             case "acc_norm":
                 return Right(logs, (log, choice) => log / choice.Length);
             case "acc_bytes":
                 return Right(logs, (log, choice) => log / Encoding.UTF8.GetByteCount(choice));
-            case "mc1":
-                return Right(logs, (log, _) => log);
             default:
                 // The share of probability that the true answers have (TruthfulQA, arXiv 2109.07958, section 3).
                 double most = logs.Max(), all = logs.Sum(log => Math.Exp(log - most));

@@ -90,8 +90,10 @@ public sealed class TaskPrompts
 
     private TaskItem Checked(TaskItem item)
     {
-        if (item.Gold.FirstOrDefault(gold => gold < 0 || gold >= item.Choices.Count, -1) is var wrong && (item.Gold.Count == 0 || item.Gold.Any(gold => gold < 0 || gold >= item.Choices.Count)))
-            throw new InvalidInputException(_task.Source, "doc_to_target", $"gives {(item.Gold.Count == 0 ? "no choice" : $"choice {wrong}")} of {item.Choices.Count}");
+        if (item.Gold.Count == 0)
+            throw new InvalidInputException(_task.Source, "doc_to_target", $"gives no choice of {item.Choices.Count}");
+        foreach (int gold in item.Gold.Where(gold => gold < 0 || gold >= item.Choices.Count))
+            throw new InvalidInputException(_task.Source, "doc_to_target", $"gives choice {gold} of {item.Choices.Count}");
         return item;
     }
 

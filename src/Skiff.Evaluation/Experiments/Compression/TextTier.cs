@@ -7,6 +7,8 @@ internal class TextTier : CompressionTier
 {
     private const int Choices = 4;
 
+    private static (string Data, StoryText Text)? s_read;
+
     public override string Name => "text";
 
     public override string What => "Stories and children's books of the data folder, the same for three teachers";
@@ -21,7 +23,7 @@ internal class TextTier : CompressionTier
 
     public override IEnumerable<ChoiceItem> Items(ExperimentContext context, string probe, int seed, bool shifted)
     {
-        Passages passages = new(StoryText.Read(context.Data).HeldOutStories);
+        Passages passages = new(Stories(context).HeldOutStories);
         SplitMix64 random = new((ulong)(6000 + seed));
         while (true)
         {
@@ -41,11 +43,19 @@ internal class TextTier : CompressionTier
     protected override void WriteTexts(ExperimentContext context, int seed, bool smoke)
     {
         if (seed == 1)
-            StoryText.Write(Corpus(context, seed, shifted: false), StoryText.Read(context.Data).Training.Take(smoke ? 1000 : int.MaxValue));
+            StoryText.Write(Corpus(context, seed, shifted: false), Stories(context).Training.Take(smoke ? 1000 : int.MaxValue));
     }
 
     protected override IEnumerable<string> Texts(ExperimentContext context, int seed, bool shifted, SplitMix64 random, int count) =>
-        random.Several(StoryText.Read(context.Data).HeldOut, count);
+        random.Several(Stories(context).HeldOut, count);
+
+    // Every model is measured on them: they are read once.
+    private static StoryText Stories(ExperimentContext context)
+    {
+        if (s_read?.Data != context.Data)
+            s_read = (context.Data, StoryText.Read(context.Data));
+        return s_read.Value.Text;
+    }
 
     // Which of four sentences stands behind three.
     private static ChoiceItem NextSentence(Passages passages, SplitMix64 random)
